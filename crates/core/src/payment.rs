@@ -1,0 +1,345 @@
+//! A payment record of the hub, and what can be done to it.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+use jiff::Timestamp;
+
+use crate::payable::{self, Due, Unpayable};
+use crate::{Amount, Event, InvalidTransition, NewPayment, PaymentId, PaymentStatus, Psid, Refused};
+
+/// What the hub holds of one payment.
+///
+/// Its methods are rules: each looks at the record and an argument, and returns a [`Change`] for a store to commit.
+/// None mutates the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The record's number.
+    pub id: PaymentId,
+    /// What was asked for.
+    pub new: NewPayment,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When the hub accepted it.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Where a payment stands, with what belongs to that status and nothing else: a paid one has an instant, a draft no
+/// PSID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Accepted, no PSID yet.
+    Draft,
+    /// Scheduled for a PSID.
+    InProcess,
+    /// Waits for its payer.
+    Approved {
+        /// Its bill number.
+        psid: Psid,
+    },
+    /// Paid. Final.
+    Processed {
+        /// Its bill number.
+        psid: Psid,
+        /// How much was paid.
+        amount_paid: Amount,
+        /// When.
+        paid_at: Timestamp,
+    },
+    /// Superseded. Final.
+    Discarded {
+        /// The bill number, which serves a newer payment now.
+        psid: Psid,
+    },
+    /// Never got a PSID. Final.
+    Errored {
+        /// Why, for a person.
+        why: Box<str>,
+    },
+}
+
+impl Stage {
+    /// The status.
+    pub fn status(&self) -> PaymentStatus {
+        match self {
+            Self::Draft => PaymentStatus::Draft,
+            Self::InProcess => PaymentStatus::InProcess,
+            Self::Approved { .. } => PaymentStatus::Approved,
+            Self::Processed { .. } => PaymentStatus::Processed,
+            Self::Discarded { .. } => PaymentStatus::Discarded,
+            Self::Errored { .. } => PaymentStatus::Errored,
+        }
+    }
+
+    /// The bill number, from [`PaymentStatus::Approved`] on.
+    pub fn psid(&self) -> Option<Psid> {
+        match self {
+            Self::Approved { psid } | Self::Processed { psid, .. } | Self::Discarded { psid } => Some(*psid),
+            Self::Draft | Self::InProcess | Self::Errored { .. } => None,
+        }
+    }
+
+    /// When it was paid, if it was.
+    pub fn paid_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Processed { paid_at, .. } => Some(*paid_at),
+            _ => None,
+        }
+    }
+}
+
+/// What a store has to write to one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a change does nothing until a store commits it"]
+pub struct Change {
+    /// Whose record.
+    pub id: PaymentId,
+    /// The status it must still have when the change is written.
+    pub from: PaymentStatus,
+    /// Where it stands from then on.
+    pub to: Stage,
+    /// The instant of the change.
+    pub at: Timestamp,
+}
+
+/// What a payer's money does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It pays this record.
+    This(Change),
+    /// It adds a paid record of its own beside this template, with the same PSID. (assumed for a static QR code
+    /// without an amount)
+    Another(Stage),
+}
+
+/// Why a payer's money is not taken. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayRefused {
+    /// The record can't be paid now.
+    #[error(transparent)]
+    Unpayable(#[from] Unpayable),
+    /// The sum is not what is owed.
+    #[error("the amount must be {due} rupees")]
+    WrongAmount {
+        /// What is owed at that instant.
+        due: Amount,
+    },
+}
+
+impl Payment {
+    /// A payment as the hub accepts it: a draft.
+    pub fn draft(id: PaymentId, new: NewPayment, at: Timestamp) -> Self {
+        Self {
+            id,
+            new,
+            stage: Stage::Draft,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> PaymentStatus {
+        self.stage.status()
+    }
+
+    /// The payer's key as the hub shows it: where none was given, the record's number. (Guide, Add Payment, DQRC;
+    /// assumed for static codes)
+    pub fn shown_identifier(&self) -> String {
+        match self.new.identifier() {
+            Some(identifier) => identifier.as_str().into(),
+            None => self.id.to_string(),
+        }
+    }
+
+    /// What a payer owes at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unpayable`] with the reason: no PSID yet, paid, superseded, never drafted, or a dynamic code after its hour.
+    pub fn payable_at(&self, now: Timestamp) -> Result<Due, Unpayable> {
+        payable::payable_at(&self.new, &self.stage, self.created_at, now)
+    }
+
+    /// What paying `amount` at `now` does.
+    ///
+    /// # Errors
+    ///
+    /// [`PayRefused`] if the record can't be paid now, or the sum isn't exactly what is owed.
+    pub fn pay(&self, amount: Amount, now: Timestamp) -> Result<Settlement, PayRefused> {
+        let due = self.payable_at(now)?;
+        let psid = self.psid_for(Event::Pay).map_err(Unpayable::Status)?;
+        let paid = Stage::Processed {
+            psid,
+            amount_paid: amount,
+            paid_at: now,
+        };
+        match due {
+            Due::PayersChoice => Ok(Settlement::Another(paid)),
+            Due::Exactly(due) if due == amount => Ok(Settlement::This(
+                self.change(Event::Pay, paid, now).map_err(Unpayable::Status)?,
+            )),
+            Due::Exactly(due) => Err(PayRefused::WrongAmount { due }),
+        }
+    }
+
+    /// The worker takes the draft up.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn schedule(&self, now: Timestamp) -> Result<Change, Refused> {
+        self.change(Event::Schedule, Stage::InProcess, now)
+    }
+
+    /// The record gets its PSID.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn assign(&self, psid: Psid, now: Timestamp) -> Result<Change, Refused> {
+        self.change(Event::Assign, Stage::Approved { psid }, now)
+    }
+
+    /// A newer payment takes over the PSID.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says: a paid record is never touched. (Guide, Add Payment, note 3)
+    pub fn supersede(&self, now: Timestamp) -> Result<Change, Refused> {
+        let psid = self.psid_for(Event::Supersede)?;
+        self.change(Event::Supersede, Stage::Discarded { psid }, now)
+    }
+
+    /// The record can't get a PSID.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn fail(&self, why: &str, now: Timestamp) -> Result<Change, Refused> {
+        self.change(Event::Fail, Stage::Errored { why: why.into() }, now)
+    }
+
+    /// A newer payment on the identifier got the PSID first.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn overtake(&self, by: PaymentId, now: Timestamp) -> Result<Change, Refused> {
+        let why = alloc::format!("Overtaken by payment {by} on the same identifier");
+        self.change(Event::Overtake, Stage::Errored { why: why.into() }, now)
+    }
+
+    fn change(&self, event: Event, to: Stage, at: Timestamp) -> Result<Change, Refused> {
+        let status = self.status().after(event)?;
+        debug_assert_eq!(status, to.status(), "the stage is that of the event");
+        Ok(Change {
+            id: self.id,
+            from: self.status(),
+            to,
+            at,
+        })
+    }
+
+    /// The bill number that an event needs.
+    fn psid_for(&self, event: Event) -> Result<Psid, Refused> {
+        let status = self.status();
+        status.after(event)?;
+        self.stage
+            .psid()
+            .ok_or(Refused::Invalid(InvalidTransition { status, event }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Payment, Stage};
+    use crate::{Event, Fields, NewPayment, PaymentKind, PaymentStatus, Refused};
+    use jiff::Timestamp;
+
+    fn payment(stage: Stage) -> Payment {
+        let fields = Fields {
+            title: Some("Ali Tuck Shop"),
+            ..Fields::default()
+        };
+        let new = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
+        let id = "25".parse().unwrap();
+        Payment {
+            stage,
+            ..Payment::draft(id, new, Timestamp::UNIX_EPOCH)
+        }
+    }
+
+    fn stages() -> [Stage; 6] {
+        let psid = "100139100100154854584585".parse().unwrap();
+        let amount_paid = "50".parse().unwrap();
+        [
+            Stage::Draft,
+            Stage::InProcess,
+            Stage::Approved { psid },
+            Stage::Processed {
+                psid,
+                amount_paid,
+                paid_at: Timestamp::UNIX_EPOCH,
+            },
+            Stage::Discarded { psid },
+            Stage::Errored {
+                why: "no number left".into(),
+            },
+        ]
+    }
+
+    /// Each method is the table's row: same outcome, same refusal, and the change says from where to where.
+    #[test]
+    fn methods_follow_the_table() {
+        let now = Timestamp::from_second(60).unwrap();
+        let psid = "100139100100154854584585".parse().unwrap();
+        for stage in stages() {
+            let payment = payment(stage);
+            let by = "26".parse().unwrap();
+            let results = [
+                (Event::Schedule, payment.schedule(now)),
+                (Event::Assign, payment.assign(psid, now)),
+                (Event::Supersede, payment.supersede(now)),
+                (Event::Fail, payment.fail("no number left", now)),
+                (Event::Overtake, payment.overtake(by, now)),
+            ];
+            for (event, result) in results {
+                if let Ok(change) = &result {
+                    assert_eq!((change.id, change.from, change.at), (payment.id, payment.status(), now));
+                }
+                assert_eq!(
+                    result.map(|change| change.to.status()),
+                    payment.status().after(event),
+                    "{event:?}"
+                );
+            }
+        }
+    }
+
+    /// Invariant: a PSID from APPROVED on, an instant of payment only when paid.
+    #[test]
+    fn stages_hold_what_their_status_has() {
+        for (stage, status) in stages().iter().zip(PaymentStatus::ALL) {
+            assert_eq!(stage.status(), *status);
+            assert_eq!(stage.psid().is_some(), status.has_psid());
+            assert_eq!(stage.paid_at().is_some(), *status == PaymentStatus::Processed);
+        }
+    }
+
+    #[test]
+    fn a_record_without_an_identifier_shows_its_number() {
+        assert_eq!(payment(Stage::Draft).shown_identifier(), "25");
+    }
+
+    #[test]
+    fn a_repeat_is_already_so() {
+        let [_, _, _, _, discarded, _] = stages();
+        assert_eq!(
+            payment(discarded).supersede(Timestamp::UNIX_EPOCH),
+            Err(Refused::AlreadySo)
+        );
+    }
+}
