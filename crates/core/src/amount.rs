@@ -158,11 +158,7 @@ impl TryFrom<Amount> for DynamicQrAmount {
 
     fn try_from(amount: Amount) -> Result<Self, FieldError> {
         if !DYNAMIC_QR_AMOUNT.contains(amount.rupees()) {
-            return Err(FieldError::new(
-                Field::Amount,
-                Problem::OutOfDynamicQrRange,
-                amount.as_str(),
-            ));
+            return Err(FieldError::new(Field::Amount, Problem::OutOfDynamicQrRange, amount.as_str()));
         }
         Ok(Self(amount))
     }
@@ -203,9 +199,8 @@ mod tests {
         check("  ", Err(Problem::Missing));
         check("0", Err(Problem::OutOfRange));
         check("0.00", Err(Problem::OutOfRange));
-        for malformed in [
-            "-5", "+5", " 5", "5 ", "1,400", "1e3", "5.", ".5", "1.2.3", "12.345", "٥٠", "NaN", "0x10",
-        ] {
+        for malformed in ["-5", "+5", " 5", "5 ", "1,400", "1e3", "5.", ".5", "1.2.3", "12.345", "٥٠", "NaN", "0x10"]
+        {
             check(malformed, Err(Problem::Malformed));
         }
         check("1000000000000000", Err(Problem::TooLong));

@@ -79,21 +79,11 @@ impl FromStr for DueDate {
 fn split_year_first(value: &str) -> Option<(i16, i8, i8)> {
     let bytes = value.as_bytes();
     let shaped = bytes.len() == 10
-        && bytes.iter().enumerate().all(|(i, b)| {
-            if matches!(i, 4 | 7) {
-                *b == b'-'
-            } else {
-                b.is_ascii_digit()
-            }
-        });
+        && bytes.iter().enumerate().all(|(i, b)| if matches!(i, 4 | 7) { *b == b'-' } else { b.is_ascii_digit() });
     if !shaped {
         return None;
     }
-    Some((
-        value[..4].parse().ok()?,
-        value[5..7].parse().ok()?,
-        value[8..].parse().ok()?,
-    ))
+    Some((value[..4].parse().ok()?, value[5..7].parse().ok()?, value[8..].parse().ok()?))
 }
 
 impl fmt::Display for DueDate {
@@ -118,11 +108,7 @@ mod tests {
 
     fn check(value: &str, expected: Result<(), Problem>) {
         let read = value.parse::<DueDate>();
-        assert_eq!(
-            read.map(|d| d.to_string()).map_err(|e| e.problem()),
-            expected.map(|()| value.into()),
-            "{value:?}"
-        );
+        assert_eq!(read.map(|d| d.to_string()).map_err(|e| e.problem()), expected.map(|()| value.into()), "{value:?}");
     }
 
     #[test]
@@ -136,15 +122,8 @@ mod tests {
         check("2023-02-29", Err(Problem::NoSuchDay));
         check("2024-00-10", Err(Problem::NoSuchDay));
         check("0000-01-01", Err(Problem::NoSuchDay));
-        for malformed in [
-            "28-03-2024",
-            "2024-3-28",
-            "2024/03/28",
-            "2024-03-28 ",
-            "2024-03-2x",
-            "20240328",
-            "٢٠٢٤-٠٣",
-        ] {
+        for malformed in ["28-03-2024", "2024-3-28", "2024/03/28", "2024-03-28 ", "2024-03-2x", "20240328", "٢٠٢٤-٠٣"]
+        {
             check(malformed, Err(Problem::Malformed));
         }
     }

@@ -68,11 +68,7 @@ pub struct FieldError {
 
 impl FieldError {
     pub(crate) fn new(field: Field, problem: Problem, value: &str) -> Self {
-        Self {
-            field,
-            problem,
-            shape: Shape::of(value),
-        }
+        Self { field, problem, shape: Shape::of(value) }
     }
 
     pub(crate) fn missing(field: Field) -> Self {
@@ -146,10 +142,7 @@ impl Field {
     fn write_allowed(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Title | Self::Identifier | Self::Description => {
-                write!(
-                    f,
-                    "1 to {TEXT_MAX_CHARS} characters, not all blank, no control characters"
-                )
+                write!(f, "1 to {TEXT_MAX_CHARS} characters, not all blank, no control characters")
             }
             Self::Amount | Self::AmountAfterDueDate => write!(
                 f,
@@ -240,10 +233,7 @@ const SORTS: [Sort; 6] = [
 
 impl Shape {
     fn of(value: &str) -> Self {
-        Self {
-            characters: value.chars().count(),
-            sorts: SORTS.map(|sort| value.chars().any(sort.holds)),
-        }
+        Self { characters: value.chars().count(), sorts: SORTS.map(|sort| value.chars().any(sort.holds)) }
     }
 
     /// How many characters the value had.

@@ -87,10 +87,7 @@ fn plain_decimal(field: Field, value: &str) -> Result<Decimal, FieldError> {
     let refused = |problem| FieldError::new(field, problem, value);
     let unsigned = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-    if [whole, fraction]
-        .iter()
-        .any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit()))
-    {
+    if [whole, fraction].iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit())) {
         return Err(refused(Problem::Malformed));
     }
     if whole.len() > WHOLE_DIGITS || fraction.len() > COORDINATE_FRACTION_DIGITS {
@@ -130,9 +127,7 @@ mod tests {
     #[test]
     fn plain_decimals_only() {
         check::<Latitude>("", Err(Problem::Missing));
-        for malformed in [
-            "+33.6", "33.", ".5", "3e1", "33,6", "33.6N", " 33.6", "--3", "-", "NaN", "inf", "3_3",
-        ] {
+        for malformed in ["+33.6", "33.", ".5", "3e1", "33,6", "33.6N", " 33.6", "--3", "-", "NaN", "inf", "3_3"] {
             check::<Latitude>(malformed, Err(Problem::Malformed));
         }
         check::<Latitude>("0033.6", Err(Problem::TooLong));

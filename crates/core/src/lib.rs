@@ -53,6 +53,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// The README's example is tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod new_payment;
 mod payment;
 mod status;

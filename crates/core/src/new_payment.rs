@@ -83,10 +83,7 @@ impl PaymentKind {
 
 /// A new payment as text: what came in a request, a file's row or a form. `None`, empty and blank mean the same.
 #[derive(Clone, Copy, Default)]
-#[expect(
-    missing_docs,
-    reason = "each is the text of the field of that name in Bill, OpenQr and DynamicQr"
-)]
+#[expect(missing_docs, reason = "each is the text of the field of that name in Bill, OpenQr and DynamicQr")]
 pub struct Fields<'a> {
     pub title: Option<&'a str>,
     pub identifier: Option<&'a str>,
@@ -101,16 +98,8 @@ pub struct Fields<'a> {
 /// Says which fields are given, never what they hold.
 impl core::fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self {
-            title,
-            identifier,
-            amount,
-            due_date,
-            amount_after_due_date,
-            description,
-            longitude,
-            latitude,
-        } = self;
+        let Self { title, identifier, amount, due_date, amount_after_due_date, description, longitude, latitude } =
+            self;
         f.debug_struct("Fields")
             .field("title", &title.is_some())
             .field("identifier", &identifier.is_some())
@@ -226,11 +215,7 @@ impl Reader {
         let title = self.required(Field::Title, fields.title);
         let identifier = self.optional(Field::Identifier, fields.identifier);
         let description = self.optional(Field::Description, fields.description);
-        Some(OpenQr {
-            title: title?,
-            identifier,
-            description,
-        })
+        Some(OpenQr { title: title?, identifier, description })
     }
 
     fn dynamic_qr(&mut self, fields: &Fields<'_>) -> Option<DynamicQr> {
@@ -240,31 +225,16 @@ impl Reader {
         let description = self.optional(Field::Description, fields.description);
         let longitude: Option<Longitude> = self.required(Field::Longitude, fields.longitude);
         let latitude: Option<Latitude> = self.required(Field::Latitude, fields.latitude);
-        let place = GeoPoint {
-            latitude: latitude?,
-            longitude: longitude?,
-        };
-        Some(DynamicQr {
-            amount: amount?,
-            place,
-            title,
-            identifier,
-            description,
-        })
+        let place = GeoPoint { latitude: latitude?, longitude: longitude? };
+        Some(DynamicQr { amount: amount?, place, title, identifier, description })
     }
 
     fn required<T: FromStr<Err = FieldError>>(&mut self, field: Field, value: Option<&str>) -> Option<T> {
-        value
-            .unwrap_or_default()
-            .parse()
-            .map_err(|error: FieldError| self.errors.push(error.in_field(field)))
-            .ok()
+        value.unwrap_or_default().parse().map_err(|error: FieldError| self.errors.push(error.in_field(field))).ok()
     }
 
     fn optional<T: FromStr<Err = FieldError>>(&mut self, field: Field, value: Option<&str>) -> Option<T> {
-        value
-            .filter(|text| !text.trim().is_empty())
-            .and_then(|text| self.required(field, Some(text)))
+        value.filter(|text| !text.trim().is_empty()).and_then(|text| self.required(field, Some(text)))
     }
 }
 
@@ -305,11 +275,7 @@ mod tests {
             }
             Err(invalid) => {
                 assert_eq!(invalid.kind(), kind);
-                invalid
-                    .errors()
-                    .iter()
-                    .map(|e| std::format!("{} {:?}", e.field(), e.problem()))
-                    .collect()
+                invalid.errors().iter().map(|e| std::format!("{} {:?}", e.field(), e.problem())).collect()
             }
         };
         assert_eq!(problems, expected, "{kind:?} {fields:?}");
@@ -328,51 +294,18 @@ mod tests {
         check(PaymentKind::StaticQr, BILL, &[]);
         check(PaymentKind::Psid, Fields::default(), &five);
         check(PaymentKind::StaticQr, Fields::default(), &five);
-        check(
-            PaymentKind::OpenQr,
-            Fields {
-                title: Some("Ali Tuck Shop"),
-                ..Fields::default()
-            },
-            &[],
-        );
+        check(PaymentKind::OpenQr, Fields { title: Some("Ali Tuck Shop"), ..Fields::default() }, &[]);
         check(PaymentKind::OpenQr, Fields::default(), &["title Missing"]);
         check(PaymentKind::DynamicQr, SALE, &[]);
-        check(
-            PaymentKind::DynamicQr,
-            Fields::default(),
-            &["amount Missing", "longitude Missing", "latitude Missing"],
-        );
+        check(PaymentKind::DynamicQr, Fields::default(), &["amount Missing", "longitude Missing", "latitude Missing"]);
     }
 
     #[test]
     fn blank_is_missing_where_required_and_absent_where_not() {
-        check(
-            PaymentKind::Psid,
-            Fields {
-                title: Some(" "),
-                ..BILL
-            },
-            &["title Missing"],
-        );
-        check(
-            PaymentKind::DynamicQr,
-            Fields {
-                title: Some(" "),
-                identifier: Some(""),
-                ..SALE
-            },
-            &[],
-        );
-        let open = Fields {
-            title: Some("Ali Tuck Shop"),
-            identifier: Some(" "),
-            ..Fields::default()
-        };
-        assert_eq!(
-            NewPayment::parse(PaymentKind::OpenQr, &open).unwrap().identifier(),
-            None
-        );
+        check(PaymentKind::Psid, Fields { title: Some(" "), ..BILL }, &["title Missing"]);
+        check(PaymentKind::DynamicQr, Fields { title: Some(" "), identifier: Some(""), ..SALE }, &[]);
+        let open = Fields { title: Some("Ali Tuck Shop"), identifier: Some(" "), ..Fields::default() };
+        assert_eq!(NewPayment::parse(PaymentKind::OpenQr, &open).unwrap().identifier(), None);
     }
 
     #[test]
@@ -384,44 +317,16 @@ mod tests {
             title: Some(""),
             ..BILL
         };
-        let problems = [
-            "title Missing",
-            "amount Malformed",
-            "due date NoSuchDay",
-            "amount after due date OutOfRange",
-        ];
+        let problems = ["title Missing", "amount Malformed", "due date NoSuchDay", "amount after due date OutOfRange"];
         check(PaymentKind::Psid, bad, &problems);
-        let swapped = Fields {
-            longitude: Some("33.6"),
-            latitude: Some("172.9"),
-            amount: Some("1000000"),
-            ..SALE
-        };
-        check(
-            PaymentKind::DynamicQr,
-            swapped,
-            &["amount OutOfDynamicQrRange", "latitude OutOfRange"],
-        );
+        let swapped = Fields { longitude: Some("33.6"), latitude: Some("172.9"), amount: Some("1000000"), ..SALE };
+        check(PaymentKind::DynamicQr, swapped, &["amount OutOfDynamicQrRange", "latitude OutOfRange"]);
     }
 
     #[test]
     fn fields_of_another_kind_are_ignored() {
-        check(
-            PaymentKind::Psid,
-            Fields {
-                longitude: Some("nowhere"),
-                ..BILL
-            },
-            &[],
-        );
-        check(
-            PaymentKind::DynamicQr,
-            Fields {
-                due_date: Some("never"),
-                ..SALE
-            },
-            &[],
-        );
+        check(PaymentKind::Psid, Fields { longitude: Some("nowhere"), ..BILL }, &[]);
+        check(PaymentKind::DynamicQr, Fields { due_date: Some("never"), ..SALE }, &[]);
     }
 
     #[test]

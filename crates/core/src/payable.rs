@@ -38,20 +38,12 @@ pub(crate) fn payable_at(
     match new {
         NewPayment::Psid(bill) | NewPayment::StaticQr(bill) => {
             let late = bill.due_date.is_past(now);
-            Ok(Due::Exactly(if late {
-                bill.amount_after_due_date
-            } else {
-                bill.amount
-            }))
+            Ok(Due::Exactly(if late { bill.amount_after_due_date } else { bill.amount }))
         }
         NewPayment::OpenQr(_) => Ok(Due::PayersChoice),
         NewPayment::DynamicQr(dynamic) => {
             let age = now.duration_since(created_at);
-            if age < DYNAMIC_QR_LIFETIME {
-                Ok(Due::Exactly(dynamic.amount.get()))
-            } else {
-                Err(Unpayable::Expired)
-            }
+            if age < DYNAMIC_QR_LIFETIME { Ok(Due::Exactly(dynamic.amount.get())) } else { Err(Unpayable::Expired) }
         }
     }
 }
@@ -79,10 +71,7 @@ mod tests {
         let new = NewPayment::parse(kind, &fields).unwrap();
         let draft = Payment::draft("25".parse().unwrap(), new, CREATED.parse().unwrap());
         let psid = "100139100100154854584585".parse().unwrap();
-        Payment {
-            stage: Stage::Approved { psid },
-            ..draft
-        }
+        Payment { stage: Stage::Approved { psid }, ..draft }
     }
 
     /// What paying `amount` at an instant does: the new status, `another` record, or why not.
@@ -95,11 +84,7 @@ mod tests {
                 assert_eq!(change.to.psid(), payment.stage.psid());
                 std::format!("{:?}", change.to.status())
             }
-            Ok(Settlement::Another(Stage::Processed {
-                psid,
-                amount_paid,
-                paid_at,
-            })) => {
+            Ok(Settlement::Another(Stage::Processed { psid, amount_paid, paid_at })) => {
                 assert_eq!((Some(psid), amount_paid, paid_at), (payment.stage.psid(), amount, at));
                 "another".into()
             }
@@ -109,23 +94,14 @@ mod tests {
     }
 
     fn check(kind: PaymentKind, amount: &str, at: &str, expected: &str) {
-        assert_eq!(
-            outcome(&approved(kind), amount, at),
-            expected,
-            "{kind:?} {amount} at {at}"
-        );
+        assert_eq!(outcome(&approved(kind), amount, at), expected, "{kind:?} {amount} at {at}");
     }
 
     #[test]
     fn a_bill_costs_its_amount_through_the_due_date_in_karachi() {
         for kind in [PaymentKind::Psid, PaymentKind::StaticQr] {
             check(kind, "50", "2024-03-28T23:59:59.999+05:00", "Processed");
-            check(
-                kind,
-                "55",
-                "2024-03-28T23:59:59.999+05:00",
-                "the amount must be 50 rupees",
-            );
+            check(kind, "55", "2024-03-28T23:59:59.999+05:00", "the amount must be 50 rupees");
             check(kind, "55", "2024-03-29T00:00:00+05:00", "Processed");
             check(kind, "50", "2024-03-29T00:00:00+05:00", "the amount must be 55 rupees");
             check(kind, "50.00", "2024-03-02T00:00:00Z", "Processed");
@@ -140,65 +116,33 @@ mod tests {
         check(dynamic, "50", CREATED, "Processed");
         check(dynamic, "50", "2024-03-01T11:22:32.5+05:00", "Processed"); // 3599 s
         check(dynamic, "50", "2024-03-01T11:22:33.499999999+05:00", "Processed");
-        check(
-            dynamic,
-            "50",
-            "2024-03-01T11:22:33.5+05:00",
-            "this dynamic QR code has expired",
-        ); // 3600 s
+        check(dynamic, "50", "2024-03-01T11:22:33.5+05:00", "this dynamic QR code has expired"); // 3600 s
         check(dynamic, "49", CREATED, "the amount must be 50 rupees");
     }
 
     #[test]
     fn an_open_code_takes_any_amount_for_ever() {
         check(PaymentKind::OpenQr, "0.01", CREATED, "another");
-        check(
-            PaymentKind::OpenQr,
-            "999999999999999",
-            "2999-01-01T00:00:00Z",
-            "another",
-        );
+        check(PaymentKind::OpenQr, "999999999999999", "2999-01-01T00:00:00Z", "another");
     }
 
     #[test]
     fn only_an_approved_payment_is_paid() {
         let approved = approved(PaymentKind::Psid);
         let check = |stage: Stage, expected: &str| {
-            let payment = Payment {
-                stage,
-                ..approved.clone()
-            };
+            let payment = Payment { stage, ..approved.clone() };
             assert_eq!(outcome(&payment, "50", CREATED), expected);
         };
         let psid = "100139100100154854584585".parse().unwrap();
         check(Stage::Draft, "Pay is not possible for a payment that is Draft");
         check(Stage::InProcess, "Pay is not possible for a payment that is InProcess");
-        check(
-            Stage::Discarded { psid },
-            "Pay is not possible for a payment that is Discarded",
-        );
-        check(
-            Stage::Errored { why: "".into() },
-            "Pay is not possible for a payment that is Errored",
-        );
+        check(Stage::Discarded { psid }, "Pay is not possible for a payment that is Discarded");
+        check(Stage::Errored { why: "".into() }, "Pay is not possible for a payment that is Errored");
         let amount_paid = "50".parse().unwrap();
-        let paid = Stage::Processed {
-            psid,
-            amount_paid,
-            paid_at: CREATED.parse().unwrap(),
-        };
+        let paid = Stage::Processed { psid, amount_paid, paid_at: CREATED.parse().unwrap() };
         check(paid.clone(), "this has already happened");
-        let again = Payment {
-            stage: paid,
-            ..approved.clone()
-        }
-        .pay(amount_paid, Timestamp::UNIX_EPOCH);
-        assert_eq!(
-            again,
-            Err(PayRefused::Unpayable(crate::Unpayable::Status(
-                crate::Refused::AlreadySo
-            )))
-        );
+        let again = Payment { stage: paid, ..approved.clone() }.pay(amount_paid, Timestamp::UNIX_EPOCH);
+        assert_eq!(again, Err(PayRefused::Unpayable(crate::Unpayable::Status(crate::Refused::AlreadySo))));
     }
 
     proptest! {

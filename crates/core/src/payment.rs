@@ -131,13 +131,7 @@ pub enum PayRefused {
 impl Payment {
     /// A payment as the hub accepts it: a draft.
     pub fn draft(id: PaymentId, new: NewPayment, at: Timestamp) -> Self {
-        Self {
-            id,
-            new,
-            stage: Stage::Draft,
-            created_at: at,
-            updated_at: at,
-        }
+        Self { id, new, stage: Stage::Draft, created_at: at, updated_at: at }
     }
 
     /// Where it stands.
@@ -171,16 +165,12 @@ impl Payment {
     pub fn pay(&self, amount: Amount, now: Timestamp) -> Result<Settlement, PayRefused> {
         let due = self.payable_at(now)?;
         let psid = self.psid_for(Event::Pay).map_err(Unpayable::Status)?;
-        let paid = Stage::Processed {
-            psid,
-            amount_paid: amount,
-            paid_at: now,
-        };
+        let paid = Stage::Processed { psid, amount_paid: amount, paid_at: now };
         match due {
             Due::PayersChoice => Ok(Settlement::Another(paid)),
-            Due::Exactly(due) if due == amount => Ok(Settlement::This(
-                self.change(Event::Pay, paid, now).map_err(Unpayable::Status)?,
-            )),
+            Due::Exactly(due) if due == amount => {
+                Ok(Settlement::This(self.change(Event::Pay, paid, now).map_err(Unpayable::Status)?))
+            }
             Due::Exactly(due) => Err(PayRefused::WrongAmount { due }),
         }
     }
@@ -235,21 +225,14 @@ impl Payment {
     fn change(&self, event: Event, to: Stage, at: Timestamp) -> Result<Change, Refused> {
         let status = self.status().after(event)?;
         debug_assert_eq!(status, to.status(), "the stage is that of the event");
-        Ok(Change {
-            id: self.id,
-            from: self.status(),
-            to,
-            at,
-        })
+        Ok(Change { id: self.id, from: self.status(), to, at })
     }
 
     /// The bill number that an event needs.
     fn psid_for(&self, event: Event) -> Result<Psid, Refused> {
         let status = self.status();
         status.after(event)?;
-        self.stage
-            .psid()
-            .ok_or(Refused::Invalid(InvalidTransition { status, event }))
+        self.stage.psid().ok_or(Refused::Invalid(InvalidTransition { status, event }))
     }
 }
 
@@ -260,16 +243,10 @@ mod tests {
     use jiff::Timestamp;
 
     fn payment(stage: Stage) -> Payment {
-        let fields = Fields {
-            title: Some("Ali Tuck Shop"),
-            ..Fields::default()
-        };
+        let fields = Fields { title: Some("Ali Tuck Shop"), ..Fields::default() };
         let new = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
         let id = "25".parse().unwrap();
-        Payment {
-            stage,
-            ..Payment::draft(id, new, Timestamp::UNIX_EPOCH)
-        }
+        Payment { stage, ..Payment::draft(id, new, Timestamp::UNIX_EPOCH) }
     }
 
     fn stages() -> [Stage; 6] {
@@ -279,15 +256,9 @@ mod tests {
             Stage::Draft,
             Stage::InProcess,
             Stage::Approved { psid },
-            Stage::Processed {
-                psid,
-                amount_paid,
-                paid_at: Timestamp::UNIX_EPOCH,
-            },
+            Stage::Processed { psid, amount_paid, paid_at: Timestamp::UNIX_EPOCH },
             Stage::Discarded { psid },
-            Stage::Errored {
-                why: "no number left".into(),
-            },
+            Stage::Errored { why: "no number left".into() },
         ]
     }
 
@@ -310,11 +281,7 @@ mod tests {
                 if let Ok(change) = &result {
                     assert_eq!((change.id, change.from, change.at), (payment.id, payment.status(), now));
                 }
-                assert_eq!(
-                    result.map(|change| change.to.status()),
-                    payment.status().after(event),
-                    "{event:?}"
-                );
+                assert_eq!(result.map(|change| change.to.status()), payment.status().after(event), "{event:?}");
             }
         }
     }
@@ -337,9 +304,6 @@ mod tests {
     #[test]
     fn a_repeat_is_already_so() {
         let [_, _, _, _, discarded, _] = stages();
-        assert_eq!(
-            payment(discarded).supersede(Timestamp::UNIX_EPOCH),
-            Err(Refused::AlreadySo)
-        );
+        assert_eq!(payment(discarded).supersede(Timestamp::UNIX_EPOCH), Err(Refused::AlreadySo));
     }
 }

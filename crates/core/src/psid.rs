@@ -65,11 +65,7 @@ mod tests {
 
     fn check(value: &str, expected: Result<(), Problem>) {
         let read = value.parse::<Psid>();
-        assert_eq!(
-            read.as_ref().map(Psid::as_str).map_err(|e| e.problem()),
-            expected.map(|()| value),
-            "{value:?}"
-        );
+        assert_eq!(read.as_ref().map(Psid::as_str).map_err(|e| e.problem()), expected.map(|()| value), "{value:?}");
     }
 
     #[test]

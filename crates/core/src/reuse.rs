@@ -63,35 +63,23 @@ impl IdentifierState {
     /// [`IdentifierState::Unused`].
     pub fn decide(self, id: PaymentId) -> Decision {
         match self {
-            Self::Unused => Decision::Approve {
-                psid: PsidSource::Allocate,
-                discard: None,
-            },
+            Self::Unused => Decision::Approve { psid: PsidSource::Allocate, discard: None },
             Self::InUse { newest, .. } if newest > id => Decision::Overtaken { by: newest },
-            Self::InUse { psid, newest, unpaid } => Decision::Approve {
-                psid: PsidSource::TakeOver(psid),
-                discard: unpaid.then_some(newest),
-            },
+            Self::InUse { psid, newest, unpaid } => {
+                Decision::Approve { psid: PsidSource::TakeOver(psid), discard: unpaid.then_some(newest) }
+            }
         }
     }
 
     /// The state once `id` is approved with `psid`.
     pub fn after_approval(self, id: PaymentId, psid: Psid) -> Self {
-        Self::InUse {
-            psid,
-            newest: id,
-            unpaid: true,
-        }
+        Self::InUse { psid, newest: id, unpaid: true }
     }
 
     /// The state once `id` is paid.
     pub fn after_payment(self, id: PaymentId) -> Self {
         match self {
-            Self::InUse { psid, newest, .. } if newest == id => Self::InUse {
-                psid,
-                newest,
-                unpaid: false,
-            },
+            Self::InUse { psid, newest, .. } if newest == id => Self::InUse { psid, newest, unpaid: false },
             other => other,
         }
     }
@@ -151,11 +139,7 @@ pub fn decide_batch(
     }
     let mut assigned = Vec::with_capacity(rows.len());
     for (id, identifier) in rows {
-        let state = identifier
-            .as_ref()
-            .and_then(|identifier| states.get(identifier))
-            .copied()
-            .unwrap_or_default();
+        let state = identifier.as_ref().and_then(|identifier| states.get(identifier)).copied().unwrap_or_default();
         let outcome = match state.decide(*id) {
             Decision::Overtaken { by } => Outcome::Overtaken { by },
             Decision::Approve { psid, discard } => {

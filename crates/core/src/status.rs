@@ -65,14 +65,8 @@ pub enum PaymentStatus {
 
 impl PaymentStatus {
     /// All statuses, in the order of the guide's matrix.
-    pub const ALL: &[Self] = &[
-        Self::Draft,
-        Self::InProcess,
-        Self::Approved,
-        Self::Processed,
-        Self::Discarded,
-        Self::Errored,
-    ];
+    pub const ALL: &[Self] =
+        &[Self::Draft, Self::InProcess, Self::Approved, Self::Processed, Self::Discarded, Self::Errored];
 
     /// What an event makes of a payment that stands here.
     ///
@@ -123,11 +117,7 @@ pub struct InvalidTransition {
 
 impl fmt::Display for InvalidTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not possible for a payment that is {:?}",
-            self.event, self.status
-        )
+        write!(f, "{:?} is not possible for a payment that is {:?}", self.event, self.status)
     }
 }
 

@@ -33,11 +33,7 @@ enum Action {
 /// Amount 0 makes a request invalid; few keys make repeats frequent.
 fn action() -> impl Strategy<Value = Action> {
     let key_and_amount = || (0_u8..4, 0_u8..4);
-    let kind = prop_oneof![
-        Just(PaymentKind::Psid),
-        Just(PaymentKind::StaticQr),
-        Just(PaymentKind::OpenQr)
-    ];
+    let kind = prop_oneof![Just(PaymentKind::Psid), Just(PaymentKind::StaticQr), Just(PaymentKind::OpenQr)];
     prop_oneof![
         3 => (kind, key_and_amount()).prop_map(|(kind, (key, amount))| Action::Add { kind, key, amount }),
         1 => Just(Action::Sale),
@@ -55,37 +51,14 @@ fn act(ledger: &mut Ledger, action: &Action) -> Result<(), TestCaseError> {
             let (key, amount) = (format!("K{key}"), amount.to_string());
             // An open code has no amount, so a blank title makes it invalid instead.
             let title = (amount != "0").then_some("Ali Tuck Shop");
-            tried
-                .add(
-                    *kind,
-                    &Fields {
-                        title,
-                        ..bill(&key, &amount)
-                    },
-                )
-                .is_err()
+            tried.add(*kind, &Fields { title, ..bill(&key, &amount) }).is_err()
         }
         Action::Sale => {
-            let place = Fields {
-                longitude: Some("73"),
-                latitude: Some("33"),
-                ..Fields::default()
-            };
-            tried
-                .add(
-                    PaymentKind::DynamicQr,
-                    &Fields {
-                        amount: Some("2"),
-                        ..place
-                    },
-                )
-                .is_err()
+            let place = Fields { longitude: Some("73"), latitude: Some("33"), ..Fields::default() };
+            tried.add(PaymentKind::DynamicQr, &Fields { amount: Some("2"), ..place }).is_err()
         }
         Action::Bulk(rows) => {
-            let texts: Vec<_> = rows
-                .iter()
-                .map(|(key, amount)| (format!("K{key}"), amount.to_string()))
-                .collect();
+            let texts: Vec<_> = rows.iter().map(|(key, amount)| (format!("K{key}"), amount.to_string())).collect();
             let fields: Vec<_> = texts.iter().map(|(key, amount)| bill(key, amount)).collect();
             let answers = tried.add_bulk(&fields);
             prop_assert_eq!(answers.len(), rows.len());
@@ -100,11 +73,7 @@ fn act(ledger: &mut Ledger, action: &Action) -> Result<(), TestCaseError> {
             false
         }
         Action::Assign { newest_first, share } => {
-            let drafts = tried
-                .payments
-                .values()
-                .filter(|p| p.status() == PaymentStatus::Draft)
-                .map(|p| p.id);
+            let drafts = tried.payments.values().filter(|p| p.status() == PaymentStatus::Draft).map(|p| p.id);
             let mut drafts: Vec<PaymentId> = drafts.collect();
             if *newest_first {
                 drafts.reverse();
@@ -143,10 +112,7 @@ fn holds(ledger: &Ledger) -> Result<(), TestCaseError> {
     let mut approved: BTreeMap<Identifier, PaymentId> = BTreeMap::new();
     for payment in ledger.payments.values() {
         prop_assert_eq!(payment.stage.psid().is_some(), payment.status().has_psid());
-        prop_assert_eq!(
-            payment.stage.paid_at().is_some(),
-            payment.status() == PaymentStatus::Processed
-        );
+        prop_assert_eq!(payment.stage.paid_at().is_some(), payment.status() == PaymentStatus::Processed);
         if let Some(psid) = payment.stage.psid() {
             prop_assert_eq!(psid.as_str().len(), PSID_DIGITS);
             if let Some(identifier) = payment.new.identifier() {
@@ -168,10 +134,7 @@ fn holds(ledger: &Ledger) -> Result<(), TestCaseError> {
                         && other.new.identifier() == identifier
                         && other.stage.psid() == payment.stage.psid()
                 });
-                prop_assert!(
-                    newer,
-                    "a discarded payment has a newer one with the same identifier and PSID"
-                );
+                prop_assert!(newer, "a discarded payment has a newer one with the same identifier and PSID");
             }
             _ => {}
         }
@@ -228,11 +191,7 @@ proptest! {
 
 #[test]
 fn a_batch_has_at_most_5000_rows() {
-    let rows = |count: u64| {
-        (1..=count)
-            .map(|id| (PaymentId::try_from(id).unwrap(), None))
-            .collect::<Vec<_>>()
-    };
+    let rows = |count: u64| (1..=count).map(|id| (PaymentId::try_from(id).unwrap(), None)).collect::<Vec<_>>();
     let mut allocated = 0;
     let mut decide = |rows: &[_]| {
         decide_batch(rows, &mut BTreeMap::new(), |id, _| {

@@ -50,20 +50,13 @@ impl Ledger {
     /// Accepts a batch: good rows become drafts.
     pub(crate) fn add_bulk(&mut self, rows: &[Fields<'_>]) -> Vec<Result<PaymentId, String>> {
         rows.iter()
-            .map(|row| {
-                NewPayment::parse(PaymentKind::Psid, row)
-                    .map(|new| self.accept(new))
-                    .map_err(|e| e.to_string())
-            })
+            .map(|row| NewPayment::parse(PaymentKind::Psid, row).map(|new| self.accept(new)).map_err(|e| e.to_string()))
             .collect()
     }
 
     /// Assigns PSIDs to drafts, as the batch's worker does.
     pub(crate) fn assign(&mut self, drafts: &[PaymentId]) {
-        let rows: Vec<_> = drafts
-            .iter()
-            .map(|id| (*id, self.payments[id].new.identifier().cloned()))
-            .collect();
+        let rows: Vec<_> = drafts.iter().map(|id| (*id, self.payments[id].new.identifier().cloned())).collect();
         let mut states = self.states.clone();
         let mut psids = self.psids;
         let assigned = decide_batch(&rows, &mut states, |_, _| {
@@ -80,21 +73,15 @@ impl Ledger {
                 }
             }
         }
-        assert_eq!(
-            self.states, states,
-            "the batch's states are those of its rows committed one by one"
-        );
+        assert_eq!(self.states, states, "the batch's states are those of its rows committed one by one");
     }
 
     /// Pays the current payment of a PSID, and says which record is paid.
     pub(crate) fn pay(&mut self, psid: Psid, amount: Amount) -> Result<PaymentId, String> {
         self.tick();
         let now = self.now();
-        let current = self
-            .payments
-            .values()
-            .rev()
-            .find(|p| matches!(p.stage, Stage::Approved { psid: p } if p == psid));
+        let current =
+            self.payments.values().rev().find(|p| matches!(p.stage, Stage::Approved { psid: p } if p == psid));
         let payment = current.ok_or("nothing to pay")?.clone();
         match payment.pay(amount, now).map_err(|e| e.to_string())? {
             Settlement::This(change) => {

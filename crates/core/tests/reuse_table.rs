@@ -25,53 +25,29 @@ fn act(ledger: &mut Ledger, action: &str) -> Result<(), String> {
         ["add", key, amount] => ledger.add(PaymentKind::Psid, &bill(key, amount)).map(drop),
         ["open", key] => ledger.add(PaymentKind::OpenQr, &bill(key, "1")).map(drop),
         ["sale", amount] => {
-            let place = Fields {
-                longitude: Some("72.996636"),
-                latitude: Some("33.646342"),
-                ..Fields::default()
-            };
-            ledger
-                .add(
-                    PaymentKind::DynamicQr,
-                    &Fields {
-                        amount: Some(amount),
-                        ..place
-                    },
-                )
-                .map(drop)
+            let place = Fields { longitude: Some("72.996636"), latitude: Some("33.646342"), ..Fields::default() };
+            ledger.add(PaymentKind::DynamicQr, &Fields { amount: Some(amount), ..place }).map(drop)
         }
         ["bulk", ..] => {
             let rows = action.strip_prefix("bulk").unwrap().split(',');
-            let rows: Vec<_> = rows
-                .map(|row| row.trim().split_once(' ').unwrap())
-                .map(|(k, a)| bill(k, a))
-                .collect();
+            let rows: Vec<_> = rows.map(|row| row.trim().split_once(' ').unwrap()).map(|(k, a)| bill(k, a)).collect();
             ledger.add_bulk(&rows);
             Ok(())
         }
         ["assign"] => {
-            let drafts = ledger
-                .payments
-                .values()
-                .filter(|p| p.status() == PaymentStatus::Draft)
-                .map(|p| p.id);
+            let drafts = ledger.payments.values().filter(|p| p.status() == PaymentStatus::Draft).map(|p| p.id);
             let drafts: Vec<PaymentId> = drafts.collect();
             ledger.assign(&drafts);
             Ok(())
         }
-        ["pay", "psid", number, amount] => ledger
-            .pay(psid(number.parse().unwrap()), amount.parse().unwrap())
-            .map(drop),
+        ["pay", "psid", number, amount] => ledger.pay(psid(number.parse().unwrap()), amount.parse().unwrap()).map(drop),
         _ => panic!("no such action: {action}"),
     }
 }
 
 /// Every record that the action changed, in the order of their letters.
 fn effect(before: &Ledger, after: &Ledger) -> String {
-    let changed = after
-        .payments
-        .values()
-        .filter(|p| before.payments.get(&p.id) != Some(p));
+    let changed = after.payments.values().filter(|p| before.payments.get(&p.id) != Some(p));
     let said = changed.map(|payment| {
         let letter = char::from(b'A' + u8::try_from(payment.id.get() - 1).unwrap());
         let status = format!("{letter} {:?}", payment.status()).replace("InProcess", "In process");
