@@ -1,0 +1,75 @@
+//! Why nothing was stored or read.
+
+use std::fmt;
+
+/// A failure of the store. Nothing of what was asked has changed, except where [`StorageErrorKind::Unknown`] says so.
+#[derive(Debug)]
+pub struct StorageError {
+    kind: StorageErrorKind,
+    context: &'static str,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageErrorKind {
+    /// No room left on the device.
+    Full,
+    /// The store can't be opened, is locked by another program for too long, or is closed.
+    Unavailable,
+    /// The store was written by a newer version of the program, or its migrations aren't those that were applied.
+    Migration,
+    /// A statement failed: a mistake in the program, or a broken file.
+    Statement,
+    /// The commit failed on its way to the disk: whether the changes are there shows only after reopening.
+    Unknown,
+}
+
+impl StorageError {
+    pub(crate) fn new(kind: StorageErrorKind, context: &'static str) -> Self {
+        Self { kind, context, source: None }
+    }
+
+    pub(crate) fn caused(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
+    }
+
+    /// What sort of failure.
+    pub fn kind(&self) -> StorageErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = match self.kind {
+            StorageErrorKind::Full => "no room left on the device; free some and try again",
+            StorageErrorKind::Unavailable => "the store is not available",
+            StorageErrorKind::Migration => "the store's migrations are not this program's; use the newer version",
+            StorageErrorKind::Statement => "a statement failed",
+            StorageErrorKind::Unknown => "the commit failed; reopen the store to see whether it holds",
+        };
+        write!(f, "{}: {advice}", self.context)
+    }
+}
+
+impl std::error::Error for StorageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as _)
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StorageErrorKind::Full,
+            Some(ErrorCode::CannotOpen | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ReadOnly) => {
+                StorageErrorKind::Unavailable
+            }
+            _ => StorageErrorKind::Statement,
+        };
+        Self::new(kind, "SQLite").caused(error)
+    }
+}

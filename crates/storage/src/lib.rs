@@ -1,0 +1,49 @@
+//! A durable-commit engine: what is answered is on the disk.
+//!
+//! # What it is
+//!
+//! [`Sqlite`]: one writer thread that gathers the transactions of many tasks into one commit (a flush to the disk is the
+//! price of a commit, so it is shared), a pool of readers beside it, and numbered, checksummed [`Migration`]s. A task's
+//! future resolves only after the commit that holds its changes is durable.
+//!
+//! # What it is not
+//!
+//! It knows no payments and no tables: those who use it bring their own SQL, and get SQLite's connection inside a
+//! transaction. It is no ORM, and hides no database behind a trait.
+//!
+//! # Example
+//!
+//! ```
+//! use asaanbill_storage::{Location, Migration, Sqlite, StorageError};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), StorageError> {
+//! const MIGRATIONS: &[Migration] = &[Migration { version: 1, name: "notes", sql: "CREATE TABLE notes (text TEXT)" }];
+//! let store = Sqlite::open(&Location::Memory, MIGRATIONS)?;
+//!
+//! let written = store.write(|tx| Ok::<_, StorageError>(tx.execute("INSERT INTO notes VALUES ('durable')", [])?)).await?;
+//! let count = store.read(|db| {
+//!     let count: i64 = db.query_row("SELECT count(*) FROM notes", [], |row| row.get(0))?;
+//!     Ok::<_, StorageError>(count)
+//! });
+//! let count = count.await?;
+//! assert_eq!((written, count), (1, 1));
+//! # Ok(())
+//! # }
+//! ```
+
+/// The README's example is tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod sqlite;
+
+mod migrate;
+
+mod error;
+
+pub use error::{StorageError, StorageErrorKind};
+pub use migrate::Migration;
+pub use rusqlite;
+pub use sqlite::{GROUP_MAX, Location, QUEUE_MAX, READERS, SQLITE_VERSION_MIN, Sqlite};

@@ -1,0 +1,367 @@
+//! SQLite with one writer, group commit, and a pool of readers.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::error::{StorageError, StorageErrorKind};
+use crate::migrate::{Migration, migrate};
+
+/// The oldest SQLite that may be linked: before it a write-ahead log could be corrupted.
+pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// The most transactions that one commit holds. More would make the first of them wait without sharing the flush much better.
+pub const GROUP_MAX: usize = 512;
+
+/// How many transactions may wait for the writer; then [`Sqlite::write`] itself waits.
+pub const QUEUE_MAX: usize = 4096;
+
+/// How many readers a store on disk has.
+pub const READERS: usize = 4;
+
+/// How long another program's lock is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements that a connection keeps.
+const STATEMENTS_CACHED: usize = 128;
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// In memory, gone when the store is dropped.
+    Memory,
+    /// A file, made where there is none.
+    File(PathBuf),
+}
+
+/// A store. Cheap to clone; when the last clone is dropped, the writer commits what it has and stops.
+#[derive(Clone)]
+pub struct Sqlite {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    jobs: mpsc::Sender<Job>,
+    /// None in memory: there the writer's connection is the only one.
+    readers: Option<Readers>,
+    commits: Arc<AtomicU64>,
+}
+
+struct Readers {
+    permits: Semaphore,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// What the writer is asked to do. Both are closures that answer through a channel of their own.
+enum Job {
+    Write(Work),
+    Read(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+type Tell = Box<dyn FnOnce(Result<(), CommitFailed>) + Send>;
+
+/// The answer to one transaction: told `Ok` after the commit, or why that failed. `keep` is false if its changes are to
+/// be undone.
+struct Answer {
+    keep: bool,
+    tell: Tell,
+}
+
+/// A failed commit, told to each transaction in it.
+#[derive(Clone)]
+struct CommitFailed {
+    kind: StorageErrorKind,
+    why: String,
+}
+
+impl Sqlite {
+    /// Opens a store and brings its tables up to date. Blocks for as long as that takes; starts one thread.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the file can't be opened, the migrations don't fit, or a too old SQLite is linked.
+    pub fn open(location: &Location, migrations: &[Migration]) -> Result<Self, StorageError> {
+        if rusqlite::version_number() < SQLITE_VERSION_MIN {
+            return Err(StorageError::new(StorageErrorKind::Unavailable, "SQLite is older than 3.51.3"));
+        }
+        let (mut writer, readers) = match location {
+            Location::Memory => (Connection::open_in_memory()?, None),
+            Location::File(path) => (Connection::open(path)?, Some(path)),
+        };
+        prepare(&writer)?;
+        migrate(&mut writer, migrations)?;
+        let readers = readers.map(|path| Readers::open(path)).transpose()?;
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let commits = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&commits);
+        thread::Builder::new()
+            .name("asaanbill-writer".into())
+            .spawn(move || Writer { connection: writer, queue, commits: counter }.run())
+            .map_err(|error| StorageError::new(StorageErrorKind::Unavailable, "starting the writer").caused(error))?;
+        Ok(Self { inner: Arc::new(Inner { jobs, readers, commits }) })
+    }
+
+    /// Runs `work` inside a transaction, and resolves when its changes are durable. Transactions run one after another, in
+    /// the order in which they were asked for; many may share one commit. If `work` fails, its changes are undone and those
+    /// of others are not.
+    ///
+    /// Cancellation: once queued, the transaction runs and commits even if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, or a [`StorageError`] turned into it.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let job = Job::Write(Box::new(move |connection| {
+            let result = work(connection);
+            Answer {
+                keep: result.is_ok(),
+                tell: Box::new(move |committed| {
+                    let committed = committed.map_err(|CommitFailed { kind, why }| {
+                        E::from(StorageError::new(kind, "committing").caused(why))
+                    });
+                    // A dropped receiver has stopped waiting: nobody is left to tell.
+                    let _ = tell.send(result.and_then(|value| committed.map(|()| value)));
+                }),
+            }
+        }));
+        self.inner.jobs.send(job).await.map_err(|_| closed())?;
+        told.await.map_err(|_| closed())?
+    }
+
+    /// Runs `work` on what is committed. On disk, readers never wait for the writer.
+    ///
+    /// Cancellation: safe.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns, or a [`StorageError`] turned into it.
+    ///
+    /// # Panics
+    ///
+    /// If `work` does.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        if self.inner.readers.is_some() {
+            return self.read_beside(work).await;
+        }
+        let (tell, told) = oneshot::channel();
+        let job = Job::Read(Box::new(move |connection| {
+            let _ = tell.send(work(connection));
+        }));
+        self.inner.jobs.send(job).await.map_err(|_| closed())?;
+        told.await.map_err(|_| closed())?
+    }
+
+    async fn read_beside<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let Some(readers) = &self.inner.readers else { return Err(closed().into()) };
+        let permit = readers.permits.acquire().await.map_err(|_| closed())?;
+        let job = move || {
+            let lent = Lent::take(inner.readers.as_ref().ok_or_else(closed)?);
+            work(lent.connection.as_ref().ok_or_else(closed)?)
+        };
+        let result = tokio::task::spawn_blocking(job).await;
+        drop(permit);
+        match result {
+            Ok(result) => result,
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(closed().into()),
+            },
+        }
+    }
+
+    /// How many commits there were since the store was opened: fewer than transactions, where they were shared.
+    pub fn commits(&self) -> u64 {
+        self.inner.commits.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("commits", &self.commits()).finish_non_exhaustive()
+    }
+}
+
+fn closed() -> StorageError {
+    StorageError::new(StorageErrorKind::Unavailable, "the store is closed")
+}
+
+impl Readers {
+    fn open(path: &Path) -> Result<Self, StorageError> {
+        let connections = (0..READERS).map(|_| {
+            let connection = Connection::open(path)?;
+            prepare(&connection)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        });
+        let idle = Mutex::new(connections.collect::<Result<_, StorageError>>()?);
+        Ok(Self { permits: Semaphore::new(READERS), idle })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader's connection, which goes back when it is dropped, also by a panic.
+struct Lent<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl<'a> Lent<'a> {
+    /// As many permits are given as there are connections, so one is there.
+    fn take(readers: &'a Readers) -> Self {
+        Self { readers, connection: readers.idle().pop() }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.readers.idle().extend(self.connection.take());
+    }
+}
+
+/// The same for each connection: a write-ahead log, flushed at each commit.
+fn prepare(connection: &Connection) -> Result<(), StorageError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(())
+}
+
+struct Writer {
+    connection: Connection,
+    queue: mpsc::Receiver<Job>,
+    commits: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut next = self.queue.blocking_recv();
+        while let Some(job) = next {
+            next = match job {
+                Job::Read(work) => {
+                    work(&self.connection);
+                    None
+                }
+                Job::Write(work) => self.commit_group(work),
+            };
+            // Nothing left over from the group: wait for more, until the last sender is gone.
+            if next.is_none() {
+                next = self.queue.blocking_recv();
+            }
+        }
+    }
+
+    /// Runs the first transaction and those that are waiting behind it, commits once, and then tells each. Returns a job
+    /// that ended the group because it is none of it.
+    fn commit_group(&mut self, first: Work) -> Option<Job> {
+        let transaction = match Transaction::new(&mut self.connection, TransactionBehavior::Immediate) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                tracing::error!(%error, "a transaction could not begin");
+                // Dropping the job tells its caller that the store isn't available.
+                return None;
+            }
+        };
+        let mut group = Group::default();
+        group.run(&transaction, first);
+        let mut left_over = None;
+        while group.size < GROUP_MAX && group.broken.is_none() {
+            match self.queue.try_recv() {
+                Ok(Job::Write(work)) => group.run(&transaction, work),
+                Ok(read @ Job::Read(_)) => {
+                    left_over = Some(read);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let committed = match group.broken {
+            Some(broken) => Err(broken),
+            None => transaction.commit().map_err(CommitFailed::of_commit),
+        };
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        for tell in group.answers {
+            tell(committed.clone());
+        }
+        left_over
+    }
+}
+
+/// The transactions that one commit will hold.
+#[derive(Default)]
+struct Group {
+    size: usize,
+    answers: Vec<Tell>,
+    /// Set when SQLite lost the whole group, as a full disk makes it do.
+    broken: Option<CommitFailed>,
+}
+
+impl Group {
+    /// Runs one transaction inside a savepoint of its own, so that its failure undoes its changes and no others.
+    fn run(&mut self, transaction: &Transaction<'_>, work: Work) {
+        const BEGIN: &str = "SAVEPOINT one";
+        const KEEP: &str = "RELEASE one";
+        const UNDO: &str = "ROLLBACK TO one; RELEASE one";
+        self.size += 1;
+        let begun = transaction.execute_batch(BEGIN);
+        // A panic is the caller's mistake: the caller is told that its transaction is lost, the store goes on.
+        let answer = catch_unwind(AssertUnwindSafe(|| work(transaction)));
+        let keep = answer.as_ref().is_ok_and(|answer| answer.keep);
+        let ended = begun.and_then(|()| transaction.execute_batch(if keep { KEEP } else { UNDO }));
+        if let Err(error) = ended {
+            self.broken = Some(CommitFailed::before_commit(&error, transaction.is_autocommit()));
+        }
+        match answer {
+            Ok(answer) => self.answers.push(answer.tell),
+            Err(_) => tracing::error!("a transaction panicked and was undone"),
+        }
+    }
+}
+
+impl CommitFailed {
+    /// Nothing was committed. If SQLite has ended the transaction by itself, it had no room to go on.
+    fn before_commit(error: &rusqlite::Error, ended_by_itself: bool) -> Self {
+        tracing::error!(%error, ended_by_itself, "a group of transactions failed");
+        let kind = if ended_by_itself { StorageErrorKind::Full } else { StorageErrorKind::Statement };
+        Self { kind, why: "the group of this transaction was rolled back".into() }
+    }
+
+    /// A commit that found no room is rolled back; of any other failure nobody knows how far it got.
+    fn of_commit(error: rusqlite::Error) -> Self {
+        tracing::error!(%error, "a commit failed");
+        let kind = match StorageError::from(error).kind() {
+            known @ (StorageErrorKind::Full | StorageErrorKind::Unavailable) => known,
+            _ => StorageErrorKind::Unknown,
+        };
+        Self { kind, why: "the commit of this transaction's group failed".into() }
+    }
+}
