@@ -1,0 +1,82 @@
+//! A client of the AsaanBill hub that never bills twice.
+//!
+//! # The problem
+//!
+//! The hub has no idempotency key. When the answer to "add this payment" is lost, nobody knows whether the bill exists; to
+//! send it again may bill a payer twice, or destroy a bill that was just paid.
+//!
+//! # What it is
+//!
+//! [`Client`]: login and the hub's operations, with domain types in and out.
+//!
+//! - A request that creates something is sent **once**. It may be sent again only if it is proven that it wasn't sent
+//!   ([`ErrorKind::NotSent`]).
+//! - If the outcome can't be known, the error says so and holds the [`Intent`] ([`ErrorKind::OutcomeUnknown`]): look for the
+//!   bill before sending it again.
+//! - Answers are read tolerantly: an unknown status or a day that doesn't exist is kept as it came.
+//!
+//! # What it is not
+//!
+//! It draws no QR codes and keeps no records. Resolving an unknown outcome by itself, retries of reads, streams and
+//! imports are not there yet.
+//!
+//! # Adding destroys
+//!
+//! A new payment on an identifier takes over its PSID and **discards the unpaid one before it**. Next month's bill on the
+//! same identifier destroys this month's, if that isn't paid. (Guide, Add Payment, note 3)
+//!
+//! # Example
+//!
+//! ```no_run
+//! use asaanbill_client::Client;
+//! use asaanbill_client::core::{Fields, NewPayment, PaymentKind};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder().credentials("<your user name>", "<your password>").build()?;
+//! let bill = Fields {
+//!     title: Some("Muhammad Mahd Sheikh"),
+//!     identifier: Some("FS-BSCS-095"),
+//!     amount: Some("50"),
+//!     due_date: Some("2027-03-28"),
+//!     amount_after_due_date: Some("55"),
+//!     ..Fields::default()
+//! };
+//! match client.add(&NewPayment::parse(PaymentKind::Psid, &bill)?).await {
+//!     Ok(payment) => println!("PSID {}", payment.psid().ok_or("no PSID")?),
+//!     Err(error) if error.is_outcome_unknown() => println!("look for the bill before you send it again: {error}"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+/// The README's example is tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod builder;
+mod client;
+
+mod ops;
+
+mod payment;
+
+mod exchange;
+mod session;
+
+mod base;
+mod intent;
+
+mod error;
+
+pub use asaanbill_core as core;
+pub use asaanbill_transport as transport;
+pub use asaanbill_wire::PageRequest;
+pub use base::PathStyle;
+pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder};
+pub use client::Client;
+pub use error::{BuildError, ClientError, ErrorKind};
+pub use intent::Intent;
+pub use ops::{BulkAccepted, BulkRequest, BulkSummary, Page, RowOutcome};
+pub use payment::{Payment, Status};

@@ -1,0 +1,80 @@
+//! A hub that answers as a script says, and notes what it was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use asaanbill_client::Client;
+use asaanbill_client::core::{Fields, NewPayment, PaymentKind};
+use asaanbill_client::transport::{Transport, TransportError, from_fn};
+use bytes::Bytes;
+use http::{Request, Response};
+
+pub(crate) const LOGIN: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully",
+    "data":{"token":"dG9rZW4=","user":{"firstName":"Ali","lastName":"Tuck"},"channel":{"id":23,"name":"Evamp & Saanga"}}}"#;
+
+pub(crate) type Answer = Result<(u16, String), TransportError>;
+
+/// The requests as `METHOD path?query`, with their headers and bodies.
+#[derive(Clone, Default)]
+pub(crate) struct Asked(Arc<Mutex<Vec<Request<Bytes>>>>);
+
+impl Asked {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let asked = self.0.lock().unwrap();
+        asked.iter().map(|r| format!("{} {}", r.method(), r.uri().path_and_query().unwrap())).collect()
+    }
+
+    pub(crate) fn header(&self, request: usize, name: &str) -> String {
+        self.0.lock().unwrap()[request].headers()[name].to_str().unwrap().into()
+    }
+
+    pub(crate) fn body(&self, request: usize) -> String {
+        String::from_utf8(self.0.lock().unwrap()[request].body().to_vec()).unwrap()
+    }
+}
+
+pub(crate) fn ok(body: &str) -> Answer {
+    Ok((200, body.into()))
+}
+
+pub(crate) fn status(status: u16, body: &str) -> Answer {
+    Ok((status, body.into()))
+}
+
+/// An error in the hub's envelope.
+pub(crate) fn refusal(code: u16, message: &str) -> Answer {
+    Ok((code, format!(r#"{{"responseCode":{code},"responseMessage":"{message}","data":null}}"#)))
+}
+
+/// A client whose hub gives these answers, one after another.
+pub(crate) fn client(answers: impl IntoIterator<Item = Answer>) -> (Client, Asked) {
+    let (transport, asked) = script(answers);
+    let client = Client::builder().base_url("http://127.0.0.1:1").credentials("demo", "s3cret").transport(transport);
+    (client.build().unwrap(), asked)
+}
+
+fn script(answers: impl IntoIterator<Item = Answer>) -> (impl Transport + 'static, Asked) {
+    let asked = Asked::default();
+    let (log, answers) = (asked.clone(), Arc::new(Mutex::new(VecDeque::from_iter(answers))));
+    let transport = from_fn(move |request: Request<Bytes>| {
+        log.0.lock().unwrap().push(request);
+        let answer = answers.lock().unwrap().pop_front().expect("no more was to be asked");
+        async move {
+            let (status, body) = answer?;
+            Ok(Response::builder().status(status).body(Bytes::from(body)).unwrap())
+        }
+    });
+    (transport, asked)
+}
+
+pub(crate) fn bill() -> NewPayment {
+    let fields = Fields {
+        title: Some("Muhammad Mahd Sheikh"),
+        identifier: Some("FS-BSCS-095"),
+        amount: Some("50"),
+        due_date: Some("2024-03-28"),
+        amount_after_due_date: Some("55"),
+        ..Fields::default()
+    };
+    NewPayment::parse(PaymentKind::Psid, &fields).unwrap()
+}

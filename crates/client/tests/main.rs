@@ -1,0 +1,8 @@
+//! What each answer, and each lost answer, means.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hub;
+mod login;
+mod reading;
+mod verdicts;
