@@ -1,0 +1,13 @@
+//! The crate's face: every transport passes the contract, over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
+#[cfg(all(feature = "contract", feature = "hyper"))]
+mod hyper;
+#[cfg(feature = "contract")]
+mod in_process;
+#[cfg(all(feature = "contract", feature = "reqwest"))]
+mod reqwest;
+
+#[cfg(all(feature = "contract", feature = "__rustls", any(feature = "reqwest", feature = "hyper")))]
+mod authority;
