@@ -1,6 +1,7 @@
 //! What was to be created.
 
-use asaanbill_core::{Bill, NewPayment};
+use asaanbill_core::NewPayment;
+use asaanbill_wire::BulkRow;
 use jiff::Timestamp;
 
 /// What a request was to create, and when it was sent: enough to look for it in the hub's records. `Debug` hides the payers.
@@ -19,7 +20,7 @@ pub enum Intent {
     #[non_exhaustive]
     AddBulk {
         /// Its rows.
-        bills: Vec<Bill>,
+        rows: Vec<BulkRow<'static>>,
         /// When it was sent, by this machine's clock.
         sent_at: Timestamp,
     },

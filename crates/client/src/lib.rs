@@ -72,7 +72,7 @@ mod error;
 
 pub use asaanbill_core as core;
 pub use asaanbill_transport as transport;
-pub use asaanbill_wire::PageRequest;
+pub use asaanbill_wire::{BulkRow, PageRequest};
 pub use base::PathStyle;
 pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder};
 pub use client::Client;

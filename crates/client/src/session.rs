@@ -59,6 +59,11 @@ impl Sessions {
         }
     }
 
+    /// The channel of the login.
+    pub(crate) async fn channel(&self) -> Result<ChannelId, ClientError> {
+        Ok(self.current().get_or_try_init(|| self.login()).await?.channel)
+    }
+
     async fn call_as<T: DeserializeOwned>(&self, login: &Login, call: &Call) -> Result<T, ClientError> {
         let session = login.get_or_try_init(|| self.login()).await?;
         let headers = [

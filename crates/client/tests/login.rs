@@ -23,6 +23,15 @@ async fn once_and_lazily() {
 }
 
 #[tokio::test]
+async fn explicitly() {
+    let (hub, asked) = client([ok(LOGIN), ok(EMPTY)]);
+    assert_eq!(hub.log_in().await.unwrap().get(), 23);
+    assert_eq!(hub.log_in().await.unwrap().get(), 23);
+    hub.payments(PageRequest::default()).await.unwrap();
+    assert_eq!(asked.lines().len(), 2);
+}
+
+#[tokio::test]
 async fn many_at_once_share_one_login() {
     let (hub, asked) = client([ok(LOGIN)].into_iter().chain((0..10).map(|_| ok(EMPTY))));
     let asks: Vec<_> = (0..10)

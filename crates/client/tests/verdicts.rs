@@ -92,3 +92,13 @@ async fn success_is_a_payment() {
     let expected = r#"{"payment":{"title":"Muhammad Mahd Sheikh","identifier":"FS-BSCS-095","dueDate":"2024-03-28","amount":"50","amountAfterDueDate":"55"}}"#;
     assert_eq!(asked.body(1), expected);
 }
+
+#[tokio::test]
+async fn a_lost_batch_knows_its_rows() {
+    let asaanbill_client::core::NewPayment::Psid(bill) = bill() else { panic!("a bill") };
+    let (hub, _) = client([ok(LOGIN), Err(TransportError::unknown(Failure::Closed))]);
+    let error = hub.add_bulk(&[bill.clone(), bill.clone()]).await.unwrap_err();
+    let Some(Intent::AddBulk { rows, .. }) = error.intent() else { panic!("{error:?}") };
+    assert_eq!(rows, &vec![asaanbill_client::BulkRow::from(&bill); 2]);
+    assert!(!format!("{error:?}").contains("Mahd"));
+}

@@ -119,6 +119,17 @@ pub struct TooManyRows {
     pub rows: usize,
 }
 
+/// Why a batch isn't decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError<E> {
+    /// It is too large.
+    #[error(transparent)]
+    TooManyRows(#[from] TooManyRows),
+    /// A PSID could not be allocated.
+    #[error("a PSID could not be allocated")]
+    Allocate(#[source] E),
+}
+
 /// Decides for the rows of a batch in list order, as if they were added one by one: of repeats of an identifier the last
 /// one wins. (assumed for repeats)
 ///
@@ -128,14 +139,15 @@ pub struct TooManyRows {
 ///
 /// # Errors
 ///
-/// [`TooManyRows`]; `states` is untouched then, and `allocate` not called.
-pub fn decide_batch(
+/// [`BatchError::TooManyRows`], before anything else is done, or what `allocate` failed with: then the batch is to be
+/// undone as a whole, and `states` is of no use.
+pub fn decide_batch<E>(
     rows: &[(PaymentId, Option<Identifier>)],
     states: &mut BTreeMap<Identifier, IdentifierState>,
-    mut allocate: impl FnMut(PaymentId, Option<&Identifier>) -> Psid,
-) -> Result<Vec<Assigned>, TooManyRows> {
+    mut allocate: impl FnMut(PaymentId, Option<&Identifier>) -> Result<Psid, E>,
+) -> Result<Vec<Assigned>, BatchError<E>> {
     if rows.len() > BULK_ROWS_MAX {
-        return Err(TooManyRows { rows: rows.len() });
+        return Err(TooManyRows { rows: rows.len() }.into());
     }
     let mut assigned = Vec::with_capacity(rows.len());
     for (id, identifier) in rows {
@@ -145,7 +157,7 @@ pub fn decide_batch(
             Decision::Approve { psid, discard } => {
                 let psid = match psid {
                     PsidSource::TakeOver(psid) => psid,
-                    PsidSource::Allocate => allocate(*id, identifier.as_ref()),
+                    PsidSource::Allocate => allocate(*id, identifier.as_ref()).map_err(BatchError::Allocate)?,
                 };
                 if let Some(identifier) = identifier {
                     states.insert(identifier.clone(), state.after_approval(*id, psid));

@@ -1,9 +1,10 @@
 //! The invariants of the domain, for any sequence of actions.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use asaanbill_core::{
-    BULK_ROWS_MAX, Fields, Identifier, PSID_DIGITS, Payment, PaymentId, PaymentKind, PaymentStatus, Psid, TooManyRows,
+    BULK_ROWS_MAX, BatchError, Fields, Identifier, PSID_DIGITS, Payment, PaymentId, PaymentKind, PaymentStatus, Psid, TooManyRows,
     decide_batch,
 };
 use proptest::prelude::*;
@@ -176,7 +177,7 @@ proptest! {
             .zip(1_u64..)
             .map(|(key, id)| (PaymentId::try_from(id).unwrap(), (*key > 0).then(|| format!("K{key}").parse().unwrap())))
             .collect();
-        let allocate = |id: PaymentId, _: Option<&Identifier>| psid(id.get());
+        let allocate = |id: PaymentId, _: Option<&Identifier>| Ok::<_, Infallible>(psid(id.get()));
         let mut whole_states = BTreeMap::new();
         let whole = decide_batch(&rows, &mut whole_states, allocate).unwrap();
         let (first, second) = rows.split_at(cut.min(rows.len()));
@@ -193,14 +194,15 @@ proptest! {
 fn a_batch_has_at_most_5000_rows() {
     let rows = |count: u64| (1..=count).map(|id| (PaymentId::try_from(id).unwrap(), None)).collect::<Vec<_>>();
     let mut allocated = 0;
-    let mut decide = |rows: &[_]| {
+    let mut decide = |rows: &[_], fail: bool| {
         decide_batch(rows, &mut BTreeMap::new(), |id, _| {
             allocated += 1;
-            psid(id.get())
+            if id.get() == 4_000 && fail { Err("no number left") } else { Ok(psid(id.get())) }
         })
         .map(|assigned| assigned.len())
     };
-    assert_eq!(decide(&rows(5_001)), Err(TooManyRows { rows: 5_001 }));
-    assert_eq!(decide(&rows(5_000)), Ok(5_000));
-    assert_eq!(allocated, BULK_ROWS_MAX);
+    assert_eq!(decide(&rows(5_001), false), Err(BatchError::TooManyRows(TooManyRows { rows: 5_001 })));
+    assert_eq!(decide(&rows(5_000), false), Ok(5_000));
+    assert_eq!(decide(&rows(5_000), true), Err(BatchError::Allocate("no number left")));
+    assert_eq!(allocated, BULK_ROWS_MAX + 4_000);
 }

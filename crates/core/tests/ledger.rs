@@ -1,6 +1,7 @@
 //! A hub in a few lines, made of nothing but the crate's rules: what a store does with decisions and changes.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use asaanbill_core::{
     Amount, Change, Decision, Fields, Identifier, IdentifierState, NewPayment, Outcome, Payment, PaymentId,
@@ -61,7 +62,7 @@ impl Ledger {
         let mut psids = self.psids;
         let assigned = decide_batch(&rows, &mut states, |_, _| {
             psids += 1;
-            psid(psids)
+            Ok::<_, Infallible>(psid(psids))
         });
         self.psids = psids;
         for row in assigned.unwrap() {

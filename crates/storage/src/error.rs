@@ -16,13 +16,14 @@ pub struct StorageError {
 pub enum StorageErrorKind {
     /// No room left on the device.
     Full,
-    /// The store can't be opened, is locked by another program for too long, or is closed.
+    /// The store can't be opened or reached, is locked by others for too long, or is closed.
     Unavailable,
     /// The store was written by a newer version of the program, or its migrations aren't those that were applied.
     Migration,
     /// A statement failed: a mistake in the program, or a broken file.
     Statement,
-    /// The commit failed on its way to the disk: whether the changes are there shows only after reopening.
+    /// The commit failed on its way to the disk, or the server was lost on the way: whether the changes are there shows only
+    /// after reopening or reconnecting.
     Unknown,
 }
 
@@ -71,5 +72,14 @@ impl From<rusqlite::Error> for StorageError {
             _ => StorageErrorKind::Statement,
         };
         Self::new(kind, "SQLite").caused(error)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<tokio_postgres::Error> for StorageError {
+    /// What the server says about values is left out.
+    fn from(error: tokio_postgres::Error) -> Self {
+        use crate::postgres::sqlstate;
+        Self::new(sqlstate::kind(&error), "PostgreSQL").caused(sqlstate::said(&error))
     }
 }

@@ -39,11 +39,21 @@ struct Readme;
 
 mod sqlite;
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 mod migrate;
 
 mod error;
 
 pub use error::{StorageError, StorageErrorKind};
 pub use migrate::Migration;
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    ATTEMPTS_MAX, CONNECT_TIMEOUT, CONNECTION_WAIT, CONNECTIONS, IDLE_TIMEOUT, Isolation, MIGRATION_WAIT, Postgres,
+    PostgresTransaction, STATEMENT_TIMEOUT,
+};
 pub use rusqlite;
 pub use sqlite::{GROUP_MAX, Location, QUEUE_MAX, READERS, SQLITE_VERSION_MIN, Sqlite};
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;

@@ -70,6 +70,20 @@ impl BulkRow<'_> {
     }
 }
 
+impl BulkRow<'_> {
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> BulkRow<'static> {
+        let Self { title, identifier, amount, due_date, amount_after_due_date } = self;
+        BulkRow {
+            title: title.into_owned(),
+            identifier: identifier.into_owned(),
+            amount: amount.into_owned(),
+            due_date: due_date.into_owned(),
+            amount_after_due_date: amount_after_due_date.into_owned(),
+        }
+    }
+}
+
 impl<'a> From<&'a Bill> for BulkRow<'a> {
     fn from(bill: &'a Bill) -> Self {
         let Bill { title, identifier, amount, due_date, amount_after_due_date } = bill;

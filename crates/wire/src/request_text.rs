@@ -18,7 +18,7 @@ pub enum RequestText<'a> {
     /// A string.
     Text(Cow<'a, str>),
     /// A number, boolean, array or object, as its literal.
-    Other(&'a str),
+    Other(Cow<'a, str>),
 }
 
 /// A value of a request that isn't a string.
@@ -48,6 +48,16 @@ impl RequestText<'_> {
             (Self::Text(text), _) => Ok(Some(text)),
             (Self::Other(literal), Literals::Accepted) if !literal.starts_with(['[', '{']) => Ok(Some(literal)),
             (Self::Other(_), _) => Err(NotText),
+        }
+    }
+
+    /// The same, borrowing nothing.
+    pub fn into_owned(self) -> RequestText<'static> {
+        match self {
+            Self::Absent => RequestText::Absent,
+            Self::Null => RequestText::Null,
+            Self::Text(text) => RequestText::Text(Cow::Owned(text.into_owned())),
+            Self::Other(literal) => RequestText::Other(Cow::Owned(literal.into_owned())),
         }
     }
 
@@ -81,7 +91,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RequestText<'a> {
             return Ok(Self::Null);
         }
         let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            return Ok(Self::Other(raw));
+            return Ok(Self::Other(Cow::Borrowed(raw)));
         };
         if !inner.contains('\\') {
             return Ok(Self::Text(Cow::Borrowed(inner)));
@@ -96,7 +106,7 @@ impl Serialize for RequestText<'_> {
             Self::Absent | Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Other(literal) => {
-                RawValue::from_string((*literal).to_owned()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+                RawValue::from_string(literal.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
             }
         }
     }

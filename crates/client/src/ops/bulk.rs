@@ -71,26 +71,37 @@ impl Client {
     /// [`ErrorKind::OutcomeUnknown`] with the intent if nobody knows whether the hub has added it; after any other error it
     /// hasn't. [`ErrorKind::Refused`] also if every row is bad, or there are none or too many: too many are not sent.
     pub async fn add_bulk(&self, bills: &[Bill]) -> Result<BulkAccepted, ClientError> {
-        if bills.is_empty() || bills.len() > BULK_ROWS_MAX {
-            let rows = bills.len();
-            let message = format!("a batch has 1 to {BULK_ROWS_MAX} bills, this one has {rows}; nothing was sent");
+        self.add_bulk_rows(bills.iter().map(BulkRow::from).collect()).await
+    }
+
+    /// As [`add_bulk`](Self::add_bulk), with rows as text that nobody has checked: the hub judges each.
+    ///
+    /// Cancellation and errors: as there.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn add_bulk_rows(&self, rows: Vec<BulkRow<'_>>) -> Result<BulkAccepted, ClientError> {
+        let count = rows.len();
+        if count == 0 || count > BULK_ROWS_MAX {
+            let message = format!("a batch has 1 to {BULK_ROWS_MAX} bills, this one has {count}; nothing was sent");
             return Err(ClientError::new(ErrorKind::Refused, message));
         }
         let endpoint = Endpoint::AddBulk;
-        let rows = bills.iter().map(BulkRow::from).collect();
+        let request = wire::BulkRequest { payments: rows };
         let call = Call {
             endpoint,
             path: with_query(&endpoint.path(""), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]),
-            body: body(&wire::BulkRequest { payments: rows })?,
+            body: body(&request)?,
             effect: Effect::Create,
         };
         let sent_at = now();
         let answer: Result<BulkAnswer<Item<BulkStatus>>, _> = self.sessions.call(&call).await;
-        let intent = || Intent::AddBulk { bills: bills.to_vec(), sent_at };
-        let answer = answer.map_err(|error| error.intended(intent))?;
+        let rows = || request.payments.into_iter().map(BulkRow::into_owned).collect();
+        let answer = answer.map_err(|error| error.intended(|| Intent::AddBulk { rows: rows(), sent_at }))?;
         let mut rows: Vec<_> = answer.payments.iter().map(row_outcome).collect();
         // Rows are matched by position: an answer of another length says nothing of the rows beyond it.
-        rows.resize(bills.len(), RowOutcome::Unknown);
+        rows.resize(count, RowOutcome::Unknown);
         Ok(BulkAccepted { id: answer.id(), rows })
     }
 

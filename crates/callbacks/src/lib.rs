@@ -1,0 +1,77 @@
+//! A receiver for AsaanBill call-backs that loses none and believes no forged one.
+//!
+//! # The problem
+//!
+//! The hub's call-backs are unsigned, have no number and no time, and are not repeated. Anybody can send one. One that is
+//! acknowledged and then lost is lost for good.
+//!
+//! # What it is
+//!
+//! [`Receiver`]: a call-back is stored durably, then acknowledged, then **confirmed with the hub's own records**, and only
+//! what those say reaches your [`Handler`], once for each paid record.
+//!
+//! 1. Accept: parse, one durable insert, `{"responseCode":200}`. What can't be stored is not acknowledged.
+//! 2. Confirm: ask the hub for the PSID's records. Paid and matching: an effect with a permanent key. Not yet paid: ask
+//!    again later. Other amounts, or no such PSID: kept, and never handled.
+//! 3. Handle: [`ConfirmedPayment`] and [`ConfirmedBulk`] can be made by the confirmer only.
+//!
+//! The handler runs **at least once** for each effect: again after a crash between its end and the note of it. The effect
+//! key tells a repeat.
+//!
+//! # What it is not
+//!
+//! It can't hear a call-back that the hub never sent: finding payments that no call-back announced is not there yet, nor are
+//! path secrets, allow-lists, leases for several processes, and PostgreSQL.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use asaanbill_callbacks::{Confirmed, Handler, HandlerError, Location, Receiver};
+//! use asaanbill_client::Client;
+//! use async_trait::async_trait;
+//!
+//! struct Ledger;
+//!
+//! #[async_trait]
+//! impl Handler for Ledger {
+//!     async fn handle(&self, event: Confirmed) -> Result<(), HandlerError> {
+//!         if let Confirmed::Payment(paid) = &event {
+//!             println!("{} is paid: {:?}", paid.effect_key(), paid.record().psid());
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder().credentials("<your user name>", "<your password>").build()?;
+//! let receiver = Receiver::builder(Location::File("inbox.db".into()), client, Ledger).build().await?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! receiver.serve(listener, std::future::pending()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+/// The README's example is tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod receiver;
+mod serve;
+
+mod handler;
+
+mod confirm;
+mod worker;
+
+mod inbox;
+
+mod error;
+
+pub use asaanbill_storage::Location;
+pub use error::ReceiverError;
+pub use handler::{Confirmed, ConfirmedBulk, ConfirmedPayment, Handler, HandlerError};
+pub use inbox::{Receipt, ReceiptState};
+pub use receiver::{Receiver, ReceiverBuilder};
+pub use serve::CALLBACK_BODY_MAX;
+pub use worker::{CONFIRM_ATTEMPTS_UNKNOWN, CONFIRM_DELAYS_SECONDS};

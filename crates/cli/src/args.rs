@@ -1,0 +1,23 @@
+//! What can be asked on the command line.
+
+use clap::{Parser, Subcommand};
+
+/// Everything for AsaanBill, the Pakistani bill-payment hub.
+#[derive(Debug, Parser)]
+#[command(name = "asaanbill", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a bill's whole life: a simulated hub, a client and a call-back receiver on this machine
+    ///
+    /// Exit codes: 0 if every step held, 1 if one didn't, 2 if the command line can't be read.
+    Demo {
+        /// Print one JSON object a line, for scripts
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,37 @@
+//! Why a simulator can't be started.
+
+use asaanbill_storage::StorageError;
+
+/// A simulator that can't be started as it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SimError(#[from] Kind);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error("the store can't be opened")]
+    Store(#[source] StorageError),
+    #[error("{what}: {allowed}")]
+    Setting { what: &'static str, allowed: &'static str },
+    #[error("the password of a user can't be digested")]
+    Password(#[source] argon2::password_hash::Error),
+    #[error("the transport for call-backs can't be built")]
+    Transport(#[source] asaanbill_transport::ConfigError),
+}
+
+impl SimError {
+    pub(crate) fn setting(what: &'static str, allowed: &'static str) -> Self {
+        Kind::Setting { what, allowed }.into()
+    }
+
+    /// Whether a setting was wrong, rather than the machine.
+    pub fn is_setting(&self) -> bool {
+        matches!(self.0, Kind::Setting { .. })
+    }
+}
+
+impl From<StorageError> for SimError {
+    fn from(error: StorageError) -> Self {
+        Kind::Store(error).into()
+    }
+}

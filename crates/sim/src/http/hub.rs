@@ -1,0 +1,300 @@
+//! The eight operations over HTTP. Checks come in this order: token, other headers, role, query, body.
+
+use std::borrow::Cow;
+
+use asaanbill_core::{ChannelId, NewPayment, PaymentKind};
+use asaanbill_wire::{
+    AddRequest, AddedPayment, BulkRequest, CHANNEL_HEADER, CONTENT_TYPE, CONTENT_TYPE_CSV, CONTENT_TYPE_JSON, Endpoint,
+    Envelope, GENERATION_TYPES, Literals, LoginAnswer, LoginChannel, LoginRequest, LoginUser, Message, NotText,
+    PAGE_NO, PAGE_SIZE, PageRequest, Permission, SEGMENT, Scalar, TOKEN_HEADER, USERNAME_HEADER, read_generation_type,
+    refusal,
+};
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::LengthLimitError;
+
+use super::{REQUEST_BODY_MAX, json};
+use crate::Sim;
+use crate::code::qr_string;
+use crate::engine::Bell;
+use crate::hub::{self, Batch, Refusal};
+use crate::store::Access;
+
+/// The segment with which the staging system's base begins.
+const FIRST_SEGMENT: &str = "payment-hub";
+
+/// Answers whatever comes that isn't the simulator's own.
+pub(super) async fn answer(State(sim): State<Sim>, request: Request<Body>) -> Response {
+    match operate(&sim, request).await {
+        Ok(response) => response,
+        Err(Refusal { status, message, data }) => json(status, &Envelope::new(status.as_u16(), &message, data)),
+    }
+}
+
+async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let (endpoint, value) = route(&parts.method, parts.uri.path())?;
+    if endpoint == Endpoint::Login {
+        let user = header(&parts.headers, USERNAME_HEADER)?.to_owned();
+        return login(sim, user, &read_body(&parts.headers, body).await?).await;
+    }
+    let access = authorize(sim, endpoint, &parts.headers).await?;
+    let channel = access.channel;
+    let query = Query::read(parts.uri.query().unwrap_or_default());
+    match endpoint {
+        Endpoint::Login => Err(Refusal::not_found(Message::NotFound)),
+        Endpoint::Add => {
+            let kind = query.kind(sim)?;
+            add(sim, channel, kind, &read_body(&parts.headers, body).await?).await
+        }
+        Endpoint::AddBulk => {
+            query.content_type(&[CONTENT_TYPE_JSON])?;
+            add_bulk(sim, channel, &read_body(&parts.headers, body).await?).await
+        }
+        Endpoint::BulkRequests => {
+            let content_type = query.content_type(&[CONTENT_TYPE_JSON, CONTENT_TYPE_CSV])?.to_owned();
+            let page = query.page()?;
+            show(sim.engine().read(move |tx| hub::bulk_list(tx, channel, &content_type, page)).await?)
+        }
+        Endpoint::BulkRequest => show(sim.engine().read(move |tx| hub::bulk_detail(tx, channel, &value)).await?),
+        Endpoint::Payments => {
+            let page = query.page()?;
+            show(sim.engine().read(move |tx| hub::payments(tx, channel, page)).await?)
+        }
+        Endpoint::Payment => show(sim.engine().read(move |tx| hub::payment(tx, channel, &value)).await?),
+        Endpoint::Search => {
+            let page = query.page()?;
+            let found = sim.engine().read(move |tx| hub::search(tx, channel, &value, page)).await?;
+            let nothing = found.total_elements.as_ref().and_then(Scalar::whole) == Some(0);
+            if nothing && sim.settings().empty_search_is_not_found {
+                return Err(Refusal::not_found(Message::PaymentNotFound));
+            }
+            show(found)
+        }
+    }
+}
+
+fn show(data: impl serde::Serialize) -> Result<Response, Refusal> {
+    Ok(json(StatusCode::OK, &Envelope::success(data)))
+}
+
+/// Which operation a path means, and the value in it.
+fn route(method: &Method, path: &str) -> Result<(Endpoint, String), Refusal> {
+    let (name, value) = below_base(path).ok_or_else(|| Refusal::not_found(Message::NotFound))?;
+    let here = |endpoint: &&Endpoint| {
+        let mut template = endpoint.template().split('/').skip(1);
+        template.next() == Some(name) && template.next().is_some() == value.is_some()
+    };
+    let mut endpoints = Endpoint::ALL.iter().filter(here).peekable();
+    if endpoints.peek().is_none() {
+        return Err(Refusal::not_found(Message::NotFound));
+    }
+    let endpoint = endpoints.find(|endpoint| endpoint.method() == method).copied();
+    let not_allowed = || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Message::MethodNotAllowed.as_str());
+    Ok((endpoint.ok_or_else(not_allowed)?, value.unwrap_or_default().to_owned()))
+}
+
+/// What follows the base: a name, and perhaps a value. The segment that the base ends with comes once or twice, and is never
+/// left out. (assumed)
+fn below_base(path: &str) -> Option<(&str, Option<&str>)> {
+    let mut segments = path.strip_prefix('/')?.split('/').peekable();
+    segments.next_if_eq(&FIRST_SEGMENT);
+    segments.next_if_eq(&SEGMENT)?;
+    segments.next_if_eq(&SEGMENT);
+    let (name, value) = (segments.next()?, segments.next());
+    (segments.next().is_none() && value != Some("")).then_some((name, value))
+}
+
+/// A header that has to be there. (documented code, assumed words)
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Refusal> {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty());
+    value.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, Message::missing_header(name)))
+}
+
+/// Token, other headers, role.
+async fn authorize(sim: &Sim, endpoint: Endpoint, headers: &HeaderMap) -> Result<Access, Refusal> {
+    let no_token = || Refusal::new(StatusCode::UNAUTHORIZED, Message::NoToken.as_str());
+    let forbidden = || Refusal::new(StatusCode::FORBIDDEN, Message::Forbidden.as_str());
+    let token = header(headers, TOKEN_HEADER).map_err(|_| no_token())?;
+    let digest = hub::digest(token);
+    let access = sim.engine().read(move |tx| tx.token_user(&digest)).await?;
+    let access = access.ok_or_else(no_token)?;
+    if header(headers, USERNAME_HEADER)? != access.user {
+        return Err(no_token());
+    }
+    let channel = header(headers, CHANNEL_HEADER)?;
+    let channel: ChannelId = channel.parse().map_err(|_| Refusal::bad_request(Message::InvalidChannel))?;
+    let allowed = match endpoint.permission() {
+        None => true,
+        Some(Permission::Add) => access.may_add,
+        Some(Permission::Read) => access.may_read,
+    };
+    if channel == access.channel && allowed { Ok(access) } else { Err(forbidden()) }
+}
+
+/// A body that says that it is JSON, as text that was checked as UTF-8 once.
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
+    let invalid = || Refusal::bad_request(Message::InvalidBody);
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(invalid());
+    }
+    let bytes = axum::body::to_bytes(body, REQUEST_BODY_MAX).await.map_err(|error| {
+        let too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
+        if too_large { Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Message::TooLarge.as_str()) } else { invalid() }
+    })?;
+    String::from_utf8(bytes.into()).map_err(|_| invalid())
+}
+
+/// A query's parameters, in order.
+struct Query<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+
+impl<'q> Query<'q> {
+    fn read(query: &'q str) -> Self {
+        Self(form_urlencoded::parse(query.as_bytes()).collect())
+    }
+
+    fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// A parameter that comes at most once.
+    fn one(&self, name: &str) -> Result<Option<&str>, ()> {
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| &**value);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(()),
+        }
+    }
+
+    fn kind(&self, sim: &Sim) -> Result<PaymentKind, Refusal> {
+        let kind = match self.one(GENERATION_TYPES) {
+            Ok(None) if sim.settings().missing_kind_is_psid => Some(PaymentKind::Psid),
+            Ok(word) => word.and_then(read_generation_type),
+            Err(()) => None,
+        };
+        kind.ok_or_else(|| Refusal::bad_request(Message::InvalidGenerationTypes))
+    }
+
+    fn content_type(&self, allowed: &[&'static str]) -> Result<&'static str, Refusal> {
+        let given = self.one(CONTENT_TYPE).ok().flatten();
+        let known = allowed.iter().copied().find(|allowed| Some(*allowed) == given);
+        known.ok_or_else(|| Refusal::bad_request(Message::InvalidContentType))
+    }
+
+    fn page(&self) -> Result<PageRequest, Refusal> {
+        let page = PageRequest::parse(self.all(PAGE_NO).next(), self.all(PAGE_SIZE).next());
+        page.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+    }
+}
+
+async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal> {
+    let invalid = || Refusal::bad_request(Message::InvalidBody);
+    // What serde derives would take an array of one string for the object.
+    if !body.trim_start().starts_with('{') {
+        return Err(invalid());
+    }
+    let request: LoginRequest = serde_json::from_str(body).map_err(|_| invalid())?;
+    let credentials = hub::Credentials { user, password: request.password };
+    let (access, token) = sim.login(credentials).await?;
+    show(LoginAnswer {
+        token: token.text,
+        user: Some(LoginUser::default()),
+        channel: Some(LoginChannel {
+            id: Some(Scalar::number(access.channel.get())),
+            name: Some(Scalar::text(access.channel_name)),
+        }),
+    })
+}
+
+async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str) -> Result<Response, Refusal> {
+    let invalid = || Refusal::bad_request(Message::InvalidBody);
+    let request: AddRequest<'_> = serde_json::from_str(body).map_err(|_| invalid())?;
+    let fields = request.payment.fields(literals(sim)).map_err(|NotText| invalid())?;
+    let new = NewPayment::parse(kind, &fields).map_err(|bad| {
+        let problems: Vec<String> = bad.errors().iter().map(refusal).collect();
+        Refusal::new(StatusCode::BAD_REQUEST, problems.join(", "))
+    })?;
+    let added = sim.engine().write(move |tx, now| hub::add(tx, channel, new, now)).await?;
+    show(AddedPayment::new(&added, &qr_string(&added)))
+}
+
+async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str) -> Result<Response, Refusal> {
+    let request: BulkRequest<'_> =
+        serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
+    let mut batch = Batch::read(&request, literals(sim))?;
+    let good = std::mem::take(&mut batch.good);
+    let accepted = sim.engine().write_and_ring(Bell::Batches, move |tx, now| hub::accept(tx, channel, good, now));
+    let id = accepted.await?;
+    Ok(json(StatusCode::OK, &batch.answer(id)))
+}
+
+fn literals(sim: &Sim) -> Literals {
+    if sim.settings().literals_accepted { Literals::Accepted } else { Literals::Refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::route;
+    use asaanbill_wire::Endpoint;
+    use http::Method;
+
+    fn check(method: &Method, path: &str, expected: Result<(Endpoint, &str), u16>) {
+        let found = route(method, path);
+        let found = found.as_ref().map(|(endpoint, value)| (*endpoint, value.as_str()));
+        assert_eq!(found.map_err(|refusal| refusal.status.as_u16()), expected, "{method} {path}");
+    }
+
+    #[test]
+    fn every_spelling_of_the_base() {
+        for base in [
+            "/payment-hub/integration",
+            "/payment-hub/integration/integration",
+            "/integration",
+            "/integration/integration",
+        ] {
+            check(&Method::POST, &format!("{base}/login"), Ok((Endpoint::Login, "")));
+            check(&Method::POST, &format!("{base}/add"), Ok((Endpoint::Add, "")));
+            check(&Method::POST, &format!("{base}/add-bulk"), Ok((Endpoint::AddBulk, "")));
+            check(&Method::GET, &format!("{base}/bulk-payment-request"), Ok((Endpoint::BulkRequests, "")));
+            check(&Method::GET, &format!("{base}/bulk-payment-request/11"), Ok((Endpoint::BulkRequest, "11")));
+            check(&Method::GET, &format!("{base}/payment"), Ok((Endpoint::Payments, "")));
+            check(&Method::GET, &format!("{base}/payment/x"), Ok((Endpoint::Payment, "x")));
+            check(&Method::GET, &format!("{base}/search/1001"), Ok((Endpoint::Search, "1001")));
+        }
+    }
+
+    #[test]
+    fn unknown_paths_and_wrong_methods() {
+        check(&Method::GET, "/integration/add", Err(405));
+        check(&Method::DELETE, "/integration/payment/1", Err(405));
+        check(&Method::POST, "/integration/search/1", Err(405));
+        for unknown in [
+            "/",
+            "",
+            "/integration",
+            "/integration/",
+            "/integration/adds",
+            "/integration/search",
+            "/integration/payment/1/2",
+            "/integration/bulkpayment-request/1",
+            "/elsewhere/add",
+            "/add",
+            "/payment-hub/add",
+            "/payment-hubs/integration/add",
+            "/payment-hubs/add",
+            "/integration/integration/integration/add",
+            "//integration/add",
+            "/integration//add",
+            "/integration/add/",
+            "/integration/payment/",
+            "/integration/search/",
+            "/Integration/add",
+        ] {
+            check(&Method::GET, unknown, Err(404));
+        }
+    }
+}

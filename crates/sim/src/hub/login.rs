@@ -1,0 +1,82 @@
+//! Passwords and tokens.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+
+/// How many random bytes a token has. (Guide, Login: its sample decodes to as many)
+const TOKEN_BYTES: usize = 256;
+
+/// What somebody logs in with.
+pub(crate) struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: SecretString,
+}
+
+/// A new token: what the user gets, and what the store keeps.
+pub(crate) struct Token {
+    pub(crate) text: SecretString,
+    pub(crate) digest: [u8; 32],
+}
+
+impl Token {
+    /// # Errors
+    ///
+    /// If the system has no randomness.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; TOKEN_BYTES];
+        getrandom::fill(&mut bytes)?;
+        let text = BASE64_STANDARD.encode(bytes);
+        Ok(Self { digest: digest(&text), text: text.into() })
+    }
+}
+
+/// What the store keeps of a token. It has all of its entropy, so a plain digest is enough.
+pub(crate) fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// argon2id, in the PHC form. Takes milliseconds: keep it off the threads that serve.
+pub(crate) fn hash_password(password: &SecretString) -> Result<String, argon2::password_hash::Error> {
+    Ok(Argon2::default().hash_password(password.expose_secret().as_bytes())?.to_string())
+}
+
+/// Whether a password is the one of a digest; without a digest it takes as long and says no, so that nobody learns which
+/// users exist.
+pub(crate) fn check_password(password: &SecretString, digest: Option<&str>) -> bool {
+    static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password(&"nobody's".into()).unwrap_or_default());
+    let Ok(expected) = PasswordHash::new(digest.unwrap_or(&NOBODY)) else { return false };
+    let right = Argon2::default().verify_password(password.expose_secret().as_bytes(), &expected).is_ok();
+    right && digest.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Token, check_password, digest, hash_password};
+    use secrecy::ExposeSecret as _;
+
+    #[test]
+    fn passwords_are_salted_argon2id() {
+        let one = hash_password(&"demo".into()).unwrap();
+        let other = hash_password(&"demo".into()).unwrap();
+        assert_ne!(one, other);
+        assert!(one.starts_with("$argon2id$"), "{one}");
+        assert!(check_password(&"demo".into(), Some(&one)));
+        assert!(!check_password(&"Demo".into(), Some(&one)));
+        assert!(!check_password(&"demo".into(), Some("nonsense")));
+        assert!(!check_password(&"nobody's".into(), None));
+    }
+
+    #[test]
+    fn tokens_look_like_the_guides_and_are_stored_as_digests() {
+        let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
+        assert_eq!(one.text.expose_secret().len(), 344);
+        assert_ne!(one.text.expose_secret(), other.text.expose_secret());
+        assert_eq!(one.digest, digest(one.text.expose_secret()));
+    }
+}

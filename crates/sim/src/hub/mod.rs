@@ -1,0 +1,49 @@
+//! The eight operations and the bank's side, each a function over one transaction: the rules are the domain's, the rows the
+//! store's.
+
+mod add;
+mod bulk;
+mod login;
+mod pay;
+mod read;
+
+use asaanbill_storage::StorageError;
+use asaanbill_wire::Message;
+use http::StatusCode;
+
+pub(crate) use add::add;
+pub(crate) use bulk::{Batch, accept, advance};
+pub(crate) use login::{Credentials, Token, check_password, digest, hash_password};
+pub(crate) use pay::{find, pay};
+pub(crate) use read::{bulk_detail, bulk_list, payment, payments, search};
+
+/// What the hub answers instead of success. Nothing has changed. Its data repeats a request: it has no `Debug`.
+pub(crate) struct Refusal {
+    /// The HTTP status and the envelope's code.
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+    /// The envelope's data, as JSON, where a refusal has any.
+    pub(crate) data: Option<Box<serde_json::value::RawValue>>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), data: None }
+    }
+
+    pub(crate) fn bad_request(message: Message) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message.as_str())
+    }
+
+    pub(crate) fn not_found(message: Message) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message.as_str())
+    }
+}
+
+/// A broken store is the hub's own trouble, and nobody else's business.
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+    }
+}

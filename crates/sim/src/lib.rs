@@ -1,0 +1,67 @@
+//! A simulator of the AsaanBill hub, with its real rules and durable storage.
+//!
+//! # What it is
+//!
+//! [`Sim`]: the hub's eight operations over one transaction each, decided by `asaanbill-core` and stored by
+//! `asaanbill-storage`; the bank's side ([`Bank`]), which the guide leaves out; call-backs to the integrator; and a
+//! [`Clock`] that can be moved. It answers inside a test without a socket ([`Sim::transport`]) or over HTTP
+//! ([`Sim::serve`]).
+//!
+//! **Strict by default**: it accepts what the guide allows and refuses the rest, so that code which passes here passes
+//! there. Each leniency is a setting of [`SimBuilder`].
+//!
+//! # What it is not
+//!
+//! It moves no money, and its bank account does not exist. It is no client: `asaanbill-client` is.
+//!
+//! # Example
+//!
+//! ```
+//! use asaanbill_sim::Sim;
+//! use asaanbill_transport::Transport;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sim = Sim::builder().build().await?;
+//!
+//! let login = http::Request::post("http://localhost/integration/login")
+//!     .header("username", "demo")
+//!     .header("content-type", "application/json")
+//!     .body(r#"{"password":"demo"}"#.into())?;
+//! let answer = sim.transport().send(login).await?;
+//! assert_eq!(answer.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+
+/// The README's example is tested with the crate's own.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod builder;
+mod sim;
+
+mod http;
+mod transport;
+
+mod bank;
+mod code;
+mod engine;
+mod hub;
+mod outbox;
+mod store;
+mod worker;
+
+mod clock;
+mod error;
+
+pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, Inquiry, Paid};
+pub use builder::{Role, SimBuilder, User};
+pub use clock::Clock;
+pub use error::SimError;
+pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
+pub use sim::{CallbackAttempt, Sim};
+pub use transport::SimTransport;
+
+pub use crate::http::REQUEST_BODY_MAX;

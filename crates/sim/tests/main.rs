@@ -1,0 +1,32 @@
+//! The simulator as an integrator and a bank meet it: in this process, over sockets, and after a restart.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod disk;
+mod hub;
+mod receiver;
+mod story;
+
+mod checks;
+mod paths;
+
+mod adding;
+mod bodies;
+mod formats;
+mod settings;
+
+mod reuse;
+
+mod bulk;
+mod bulk_later;
+mod reading;
+
+mod bank;
+mod call_backs;
+mod receivers;
+
+// mod durability;
+// mod secrets;
+// mod sockets;
+
+// mod invariants;

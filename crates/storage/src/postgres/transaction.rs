@@ -1,0 +1,169 @@
+//! A transaction: what a closure may do inside it, and how it begins and ends.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use deadpool_postgres::{ClientWrapper, Object};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row, Statement};
+
+use super::{Mode, STATEMENTS_CACHED, sqlstate};
+use crate::error::{StorageError, StorageErrorKind};
+
+/// An open transaction. Its statements are prepared once a connection and kept.
+///
+/// After an error from any of these methods the transaction can only be undone, as PostgreSQL has it: what is done with the
+/// error changes nothing. What may fail and be survived is written so in SQL, such as `ON CONFLICT DO NOTHING`.
+///
+/// It ends with the closure that it was given to, which therefore keeps it to itself: where it was handed on and is still
+/// there at the end, nothing is committed. `COMMIT` and `ROLLBACK` are not for the closure to say, and what it sets, it sets
+/// `LOCAL`.
+pub struct PostgresTransaction {
+    session: Arc<Session>,
+}
+
+impl PostgresTransaction {
+    pub(super) fn new(session: &Arc<Session>) -> Self {
+        Self { session: Arc::clone(session) }
+    }
+
+    /// Runs a statement, and says how many rows it changed.
+    ///
+    /// Cancellation: the transaction is undone with its closure, so nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the statement or a parameter is wrong, or the server gave up on it.
+    ///
+    /// # Panics
+    ///
+    /// If there aren't as many parameters as the statement has.
+    pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
+        let statement = self.prepare(sql).await?;
+        self.session.client().execute(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+    }
+
+    /// Runs a query, and returns all its rows: a query of unknown length has a `LIMIT`.
+    ///
+    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the query or a parameter is wrong, or the server gave up on it.
+    pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StorageError> {
+        let statement = self.prepare(sql).await?;
+        self.session.client().query(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+    }
+
+    /// Runs a query of at most one row.
+    ///
+    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    ///
+    /// # Errors
+    ///
+    /// As for [`query`](Self::query), or if there is more than one row.
+    pub async fn query_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StorageError> {
+        let statement = self.prepare(sql).await?;
+        self.session.client().query_opt(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+    }
+
+    /// Runs a query of exactly one row.
+    ///
+    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    ///
+    /// # Errors
+    ///
+    /// As for [`query`](Self::query), or if there is no row or more than one.
+    pub async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StorageError> {
+        let statement = self.prepare(sql).await?;
+        self.session.client().query_one(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, StorageError> {
+        let client = self.session.client();
+        // The cache has no limit of its own. Programs have a few dozen statements; one that makes them up starts anew.
+        if client.statement_cache.size() > STATEMENTS_CACHED {
+            client.statement_cache.clear();
+        }
+        client.prepare_cached(sql).await.map_err(|error| self.session.failed(sql, &error))
+    }
+}
+
+impl fmt::Debug for PostgresTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresTransaction").field("failure", &self.session.failure.get()).finish_non_exhaustive()
+    }
+}
+
+/// Why a transaction can't be committed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: StorageErrorKind,
+    /// Another transaction was in the way: to be run again.
+    pub(super) conflict: bool,
+    pub(super) said: String,
+}
+
+/// A connection of the pool with a transaction on it.
+///
+/// Unless the transaction ends in good order the connection is closed: after a cancelled or panicked one the server may
+/// still be at a statement, and nobody should get a connection with somebody else's statement before theirs.
+pub(super) struct Session {
+    connection: Option<Object>,
+    /// The first failure of a statement. PostgreSQL answers a commit after it with a silent rollback.
+    failure: OnceLock<Failure>,
+}
+
+impl Session {
+    pub(super) async fn begin(connection: Object, mode: Mode) -> Result<Self, Error> {
+        let session = Self { connection: Some(connection), failure: OnceLock::new() };
+        session.client().batch_execute(&mode.begin()).await?;
+        Ok(session)
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Error> {
+        self.end("COMMIT").await
+    }
+
+    /// What fails here is undone by the server itself, when it notices that the connection is closed.
+    pub(super) async fn undo(self) {
+        let _ = self.end("ROLLBACK").await;
+    }
+
+    async fn end(mut self, how: &str) -> Result<(), Error> {
+        let ended = self.client().batch_execute(how).await;
+        // A commit that is refused ends the transaction as well.
+        if ended.as_ref().err().is_none_or(sqlstate::is_refusal) {
+            drop(self.connection.take());
+        }
+        ended
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
+    fn failed(&self, sql: &str, error: &Error) -> StorageError {
+        // A statement that was prepared before its tables changed never works again: the next one is prepared anew. One
+        // that couldn't be prepared leaves an empty place in the cache.
+        let _ = self.client().statement_cache.remove(sql, &[]);
+        let kind = sqlstate::kind(error);
+        let said = sqlstate::said(error);
+        let failure = Failure { kind, conflict: sqlstate::is_conflict(error), said: said.clone() };
+        // Only the first counts: those after it say that it was the first.
+        let _ = self.failure.set(failure);
+        StorageError::new(kind, "PostgreSQL").caused(said)
+    }
+
+    fn client(&self) -> &ClientWrapper {
+        self.connection.as_ref().expect("it is there until the session ends, which takes the session")
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
