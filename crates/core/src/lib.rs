@@ -88,7 +88,9 @@ pub use new_payment::{Bill, DynamicQr, Fields, NewPayment, OpenQr, PaymentKind};
 pub use payable::{DYNAMIC_QR_LIFETIME, Due, Unpayable};
 pub use payment::{Change, PayRefused, Payment, Settlement, Stage};
 pub use psid::{PSID_DIGITS, Psid};
-pub use reuse::{Assigned, BULK_ROWS_MAX, BatchError, Decision, IdentifierState, Outcome, PsidSource, TooManyRows, decide_batch};
+pub use reuse::{
+    Assigned, BULK_ROWS_MAX, BatchError, Decision, IdentifierState, Outcome, PsidSource, TooManyRows, decide_batch,
+};
 pub use status::{Event, InvalidTransition, PaymentStatus, Refused};
 pub use text::TEXT_MAX_CHARS;
 pub use title::{Description, Title};

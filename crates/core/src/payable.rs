@@ -50,7 +50,7 @@ pub(crate) fn payable_at(
 
 #[cfg(test)]
 mod tests {
-    use crate::{Amount, Fields, NewPayment, PayRefused, Payment, PaymentKind, Settlement, Stage};
+    use crate::{Amount, Due, Fields, NewPayment, PayRefused, Payment, PaymentKind, Settlement, Stage};
     use jiff::Timestamp;
     use proptest::prelude::*;
     use std::string::{String, ToString};
@@ -129,9 +129,13 @@ mod tests {
     #[test]
     fn only_an_approved_payment_is_paid() {
         let approved = approved(PaymentKind::Psid);
+        let owed = approved.payable_at(CREATED.parse().unwrap());
+        assert_eq!(owed, Ok(Due::Exactly("50".parse().unwrap())));
         let check = |stage: Stage, expected: &str| {
             let payment = Payment { stage, ..approved.clone() };
             assert_eq!(outcome(&payment, "50", CREATED), expected);
+            let owed = payment.payable_at(CREATED.parse().unwrap());
+            assert_eq!(owed.unwrap_err().to_string(), expected, "nor is anything owed");
         };
         let psid = "100139100100154854584585".parse().unwrap();
         check(Stage::Draft, "Pay is not possible for a payment that is Draft");

@@ -169,3 +169,35 @@ pub fn decide_batch<E>(
     }
     Ok(assigned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision, IdentifierState, PsidSource};
+    use crate::PaymentId;
+
+    fn id(number: u64) -> PaymentId {
+        PaymentId::try_from(number).unwrap()
+    }
+
+    /// What the state before, the state after and a newcomer make of each other.
+    #[test]
+    fn only_the_newest_payment_counts() {
+        let psid = "100139100100154854584585".parse().unwrap();
+        let state = IdentifierState::Unused.after_approval(id(7), psid);
+        assert_eq!(state, IdentifierState::InUse { psid, newest: id(7), unpaid: true });
+        let paid = IdentifierState::InUse { psid, newest: id(7), unpaid: false };
+        assert_eq!(state.after_payment(id(7)), paid);
+        assert_eq!(
+            state.after_payment(id(6)),
+            state,
+            "an older record, such as a template's, says nothing of the newest"
+        );
+        assert_eq!(state.after_payment(id(8)), state, "nor does a later one that a payer added by scanning");
+        assert_eq!(IdentifierState::Unused.after_payment(id(7)), IdentifierState::Unused);
+        let psid = PsidSource::TakeOver(psid);
+        assert_eq!(state.decide(id(8)), Decision::Approve { psid, discard: Some(id(7)) });
+        assert_eq!(paid.decide(id(8)), Decision::Approve { psid, discard: None });
+        assert_eq!(state.decide(id(6)), Decision::Overtaken { by: id(7) });
+        assert_eq!(paid.decide(id(6)), Decision::Overtaken { by: id(7) });
+    }
+}

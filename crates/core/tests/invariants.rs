@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use asaanbill_core::{
-    BULK_ROWS_MAX, BatchError, Fields, Identifier, PSID_DIGITS, Payment, PaymentId, PaymentKind, PaymentStatus, Psid, TooManyRows,
-    decide_batch,
+    BULK_ROWS_MAX, BatchError, Fields, Identifier, PSID_DIGITS, Payment, PaymentId, PaymentKind, PaymentStatus, Psid,
+    TooManyRows, decide_batch,
 };
 use proptest::prelude::*;
 
