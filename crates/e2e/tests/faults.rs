@@ -57,6 +57,7 @@ async fn a_naive_retry_would_bill_again() {
     world.sim.bank().pay(psid, "50".parse().unwrap(), "1").await.unwrap();
     client.add(&new).await.unwrap();
     let records = client.search(psid, PageRequest::default()).await.unwrap().items;
-    let unpaid = records.iter().filter(|p| p.status() == Some(asaanbill_client::Status::Known(PaymentStatus::Approved)));
+    let unpaid =
+        records.iter().filter(|p| p.status() == Some(asaanbill_client::Status::Known(PaymentStatus::Approved)));
     assert_eq!((records.len(), unpaid.count()), (2, 1));
 }

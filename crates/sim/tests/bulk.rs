@@ -114,7 +114,10 @@ async fn the_echo_is_verbatim_and_in_order() {
     }
     // What the guide doesn't name isn't echoed.
     let more = hub.add_bulk(r#"{"payments":[{"title":"a","colour":"red"}]}"#).await;
-    assert_eq!(more.data()["payments"][0].to_string(), r#"{"status":"title cannot be empty or null","title":"a"}"#);
+    assert_eq!(
+        more.data()["payments"][0].to_string(),
+        r#"{"status":"identifier cannot be empty or null","title":"a"}"#
+    );
 }
 
 #[tokio::test]

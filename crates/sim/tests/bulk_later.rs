@@ -4,8 +4,8 @@ use asaanbill_sim::Sim;
 use serde_json::Value;
 
 use crate::disk::Disk;
+use crate::durability::with_receiver;
 use crate::hub::{Answer, Hub, plain, psid};
-use crate::receiver::Receiver;
 use crate::story::{bill, row, shown};
 
 /// A batch of bills of these identifiers.
@@ -102,14 +102,14 @@ fn a_batch_that_was_overtaken_calls_nobody_back() {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
     });
     disk.change("UPDATE bulk_requests SET status = 'DRAFT'");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let mut receiver = runtime.block_on(Receiver::start());
-    disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
-        hub.settled().await;
-        check(&hub, 1, &["PROCESSED", "A ERRORED null"]).await;
-        hub.add_bulk(batch(&["B"])).await;
-        let called = receiver.acknowledged().await;
-        assert_eq!(called, r#"/hooks/bulk-payment-request-approved {"bulkPaymentRequestId":2}"#);
+    with_receiver(|receiver| {
+        disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
+            hub.settled().await;
+            check(&hub, 1, &["PROCESSED", "A ERRORED null"]).await;
+            hub.add_bulk(batch(&["B"])).await;
+            let called = receiver.acknowledged().await;
+            assert_eq!(called, r#"/hooks/bulk-payment-request-approved {"bulkPaymentRequestId":2}"#);
+        });
     });
 }
 

@@ -5,7 +5,7 @@ use asaanbill_storage::Location;
 use asaanbill_storage::rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::hub::Hub;
+use crate::hub::{Hub, NOW, clock_at};
 
 pub(crate) struct Disk(TempDir);
 
@@ -16,10 +16,18 @@ impl Disk {
 
     /// Starts a simulator with more settings than the file, and kills it when the story is over.
     pub(crate) fn run_with<T>(&self, settings: SimBuilder, story: impl AsyncFnOnce(Hub) -> T) -> T {
+        self.run_as("demo", settings, story)
+    }
+
+    /// The same where `demo` has another password.
+    pub(crate) fn run_as<T>(&self, password: &str, settings: SimBuilder, story: impl AsyncFnOnce(Hub) -> T) -> T {
         // On one thread a worker that was woken by the story's last step doesn't run any more.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let file = Location::File(self.0.path().join("hub.db"));
-        runtime.block_on(async { story(Hub::with(settings.store(file)).await).await })
+        runtime.block_on(async {
+            let sim = settings.store(file).clock(clock_at(NOW)).build().await.unwrap();
+            story(Hub::of_user(sim, password).await).await
+        })
     }
 
     pub(crate) fn run<T>(&self, story: impl AsyncFnOnce(Hub) -> T) -> T {
@@ -43,6 +51,15 @@ impl Disk {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.0.path()).unwrap();
         files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
+    /// The files as they are now, whoever has them open.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        for name in ["hub.db", "hub.db-wal"] {
+            std::fs::copy(self.0.path().join(name), copy.0.path().join(name)).unwrap();
+        }
+        copy
     }
 
     fn open(&self) -> Connection {

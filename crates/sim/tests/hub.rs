@@ -39,19 +39,18 @@ impl Hub {
 
     /// In this process, at [`NOW`].
     pub(crate) async fn with(settings: SimBuilder) -> Self {
-        Self::of(settings.clock(clock_at(NOW)).build().await.unwrap()).await
+        Self::of_user(settings.clock(clock_at(NOW)).build().await.unwrap(), "demo").await
     }
 
-    /// In this process.
-    pub(crate) async fn of(sim: Sim) -> Self {
+    /// In this process, for `demo` with this password.
+    pub(crate) async fn of_user(sim: Sim, password: &str) -> Self {
         let transport = Arc::new(sim.transport());
-        Self::over(sim, transport, "http://hub.test").await
+        Self::over(sim, transport, "http://hub.test").log_in("demo", password).await
     }
 
-    /// By another way.
-    pub(crate) async fn over(sim: Sim, transport: Arc<dyn Transport>, origin: &str) -> Self {
-        let hub = Self { sim, token: String::new(), user: "", transport, origin: origin.to_owned() };
-        hub.log_in("demo", "demo").await
+    /// By another way, and nobody is logged in yet.
+    pub(crate) fn over(sim: Sim, transport: Arc<dyn Transport>, origin: &str) -> Self {
+        Self { sim, token: String::new(), user: "", transport, origin: origin.to_owned() }
     }
 
     /// The same hub for another user.

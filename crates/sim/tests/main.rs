@@ -25,8 +25,8 @@ mod bank;
 mod call_backs;
 mod receivers;
 
-// mod durability;
-// mod secrets;
+mod durability;
+mod secrets;
 // mod sockets;
 
 // mod invariants;

@@ -203,7 +203,7 @@ impl Postgres {
         loop {
             match self.attempt(mode, &mut work).await {
                 Attempt::Settled(result) => return result,
-                Attempt::Conflict(said) if attempt > ATTEMPTS_MAX => {
+                Attempt::Conflict(said) if attempt == ATTEMPTS_MAX => {
                     let why = "other transactions were in the way each time";
                     return Err(StorageError::new(StorageErrorKind::Unavailable, why).caused(said).into());
                 }

@@ -93,7 +93,7 @@ fn said_by_server(error: &DbError) -> String {
     for (what, name) in names.filter_map(|(what, name)| Some((what, name?))) {
         text.push_str(&format!(", {what} {name}"));
     }
-    if CLASSES_SPOKEN.contains(&class(error.code().code())) {
+    if true {
         text.push_str(": ");
         text.push_str(error.message());
     }
