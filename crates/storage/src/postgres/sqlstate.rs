@@ -93,7 +93,7 @@ fn said_by_server(error: &DbError) -> String {
     for (what, name) in names.filter_map(|(what, name)| Some((what, name?))) {
         text.push_str(&format!(", {what} {name}"));
     }
-    if true {
+    if CLASSES_SPOKEN.contains(&class(error.code().code())) {
         text.push_str(": ");
         text.push_str(error.message());
     }
@@ -109,7 +109,7 @@ fn class(code: &str) -> &str {
 /// invalid input.
 fn is_lost(error: &Error) -> bool {
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    error.is_closed() || io.is_some_and(|error| error.kind() != io::ErrorKind::InvalidInput)
+    error.is_closed() || io.is_some()
 }
 
 #[cfg(test)]
