@@ -49,7 +49,7 @@ impl fmt::Display for StorageError {
             StorageErrorKind::Unavailable => "the store is not available",
             StorageErrorKind::Migration => "the store's migrations are not this program's; use the newer version",
             StorageErrorKind::Statement => "a statement failed",
-            StorageErrorKind::Unknown => "the commit failed; reopen the store to see whether it holds",
+            StorageErrorKind::Unknown => "the commit failed on its way; open the store again to see whether it holds",
         };
         write!(f, "{}: {advice}", self.context)
     }

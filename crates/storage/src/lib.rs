@@ -2,14 +2,19 @@
 //!
 //! # What it is
 //!
-//! [`Sqlite`]: one writer thread that gathers the transactions of many tasks into one commit (a flush to the disk is the
-//! price of a commit, so it is shared), a pool of readers beside it, and numbered, checksummed [`Migration`]s. A task's
-//! future resolves only after the commit that holds its changes is durable.
+//! Two engines, with numbered, checksummed [`Migration`]s for both. A task's future resolves only after the commit that
+//! holds its changes is durable.
+//!
+//! - [`Sqlite`], one file and one program: one writer thread that gathers the transactions of many tasks into one commit (a
+//!   flush to the disk is the price of a commit, so it is shared), and a pool of readers beside it.
+//! - `Postgres` (feature `postgres`), one database and several instances: a bounded pool of connections, transactions that are
+//!   run again when others were in the way, and migrations that one instance applies while the others wait.
 //!
 //! # What it is not
 //!
-//! It knows no payments and no tables: those who use it bring their own SQL, and get SQLite's connection inside a
-//! transaction. It is no ORM, and hides no database behind a trait.
+//! It knows no payments and no tables: those who use it bring their own SQL, in the language of the engine that they chose,
+//! and run it inside a transaction. It is no ORM, and hides no database behind a trait. It speaks no TLS to PostgreSQL yet,
+//! and refuses a server on another machine unless it is told that the network is trusted.
 //!
 //! # Example
 //!

@@ -225,8 +225,15 @@ async fn errors_have_the_kind_that_the_server_gives_them() {
     let wrong_type: StorageError = row.try_get::<_, String>(0).unwrap_err().into();
     assert_eq!(wrong_type.kind(), StorageErrorKind::Statement);
     assert!(all_text(&wrong_type).contains("int4"), "{}", all_text(&wrong_type));
-    let zero_byte = note(&store, "a\0b").await.unwrap_err();
-    assert_eq!(zero_byte.kind(), StorageErrorKind::Statement);
+    let too_few = execute(&store, "SELECT $1::int").await.unwrap_err();
+    assert_eq!(too_few.kind(), StorageErrorKind::Statement, "{}", all_text(&too_few));
+    for zero_byte in [note(&store, "a\0b").await.map(drop), execute(&store, "SELECT 'a\0b'").await.map(drop)] {
+        assert_eq!(
+            zero_byte.unwrap_err().kind(),
+            StorageErrorKind::Statement,
+            "refused by the server, and by the driver"
+        );
+    }
 }
 
 #[tokio::test]
@@ -250,6 +257,25 @@ async fn errors_hold_no_values_of_rows() {
         Ok::<_, StorageError>(())
     });
     check(undone.await.unwrap_err(), "went on after a failed statement").await;
+}
+
+#[tokio::test]
+async fn debug_says_how_it_is_and_not_what_is_in_it() {
+    let (store, url) = open_with_url().await;
+    assert_eq!(format!("{store:?}"), "Postgres { connections: 0, idle: 0, .. }", "the migrations' connection is gone");
+    let shown = store.transaction(Isolation::Serializable, |tx| async move {
+        add_note(&tx, "secret").await?;
+        Ok::<_, StorageError>(format!("{tx:?}"))
+    });
+    assert_eq!(shown.await.unwrap(), "PostgresTransaction { failure: None, .. }");
+    assert_eq!(
+        format!("{store:?} {:?}", Isolation::Serializable),
+        "Postgres { connections: 1, idle: 1, .. } Serializable"
+    );
+    let error = Postgres::connect(&url, &[]).await.unwrap_err();
+    assert!(
+        format!("{error:?}").starts_with("StorageError { kind: Migration, context: \"migrating the store\", source: ")
+    );
 }
 
 #[tokio::test]
@@ -310,6 +336,7 @@ async fn the_pool_is_bounded_and_so_is_waiting_for_it() {
     let begun = tokio::time::Instant::now();
     let error = note(&store, "one too many").await.unwrap_err();
     assert_eq!(error.kind(), StorageErrorKind::Unavailable);
+    assert!(all_text(&error).contains("all connections to PostgreSQL were in use"), "{}", all_text(&error));
     // A timer counts whole milliseconds, and rounds up.
     assert_eq!(begun.elapsed().as_secs(), CONNECTION_WAIT.as_secs());
     assert_eq!(format!("{store:?}"), format!("Postgres {{ connections: {CONNECTIONS}, idle: 0, .. }}"));

@@ -1,4 +1,4 @@
-//! A wire to the server that is cut at a commit.
+//! A wire to the server that is cut at a moment of the test's choice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The only statement that is cut at: a simple query of this text.
+/// How a commit is sent: as a simple query of this text.
 const COMMIT: &[u8] = b"COMMIT\0";
 
 /// Where the wire is cut.
@@ -14,6 +14,8 @@ const COMMIT: &[u8] = b"COMMIT\0";
 #[repr(u8)]
 pub(crate) enum Cut {
     Nowhere,
+    /// With whatever the store says next.
+    AtOnce,
     /// The server never sees the commit.
     BeforeCommit,
     /// The server has committed, and its answer is lost.
@@ -61,12 +63,12 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicU8
             count = client.read(&mut sent) => {
                 let Ok(count @ 1..) = count else { return };
                 let cut = cut.load(Ordering::SeqCst);
-                let commits = cut != Cut::Nowhere as u8 && sent[..count].windows(COMMIT.len()).any(|part| part == COMMIT);
-                if commits && cut == Cut::BeforeCommit as u8 {
+                let commits = sent[..count].windows(COMMIT.len()).any(|part| part == COMMIT);
+                if cut == Cut::AtOnce as u8 || commits && cut == Cut::BeforeCommit as u8 {
                     return;
                 }
                 server.write_all(&sent[..count]).await.unwrap();
-                if commits {
+                if commits && cut == Cut::AfterCommit as u8 {
                     // Once the server answers, it has committed.
                     assert!(server.read(&mut answered).await.unwrap() > 0);
                     return;

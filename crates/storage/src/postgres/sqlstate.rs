@@ -109,7 +109,7 @@ fn class(code: &str) -> &str {
 /// invalid input.
 fn is_lost(error: &Error) -> bool {
     let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    error.is_closed() || io.is_some()
+    error.is_closed() || io.is_some_and(|error| error.kind() != io::ErrorKind::InvalidInput)
 }
 
 #[cfg(test)]

@@ -34,10 +34,6 @@ impl PostgresTransaction {
     /// # Errors
     ///
     /// [`StorageError`] if the statement or a parameter is wrong, or the server gave up on it.
-    ///
-    /// # Panics
-    ///
-    /// If there aren't as many parameters as the statement has.
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
         let statement = self.prepare(sql).await?;
         self.session.client().execute(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
@@ -45,7 +41,7 @@ impl PostgresTransaction {
 
     /// Runs a query, and returns all its rows: a query of unknown length has a `LIMIT`.
     ///
-    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    /// Cancellation: as for [`execute`](Self::execute).
     ///
     /// # Errors
     ///
@@ -57,7 +53,7 @@ impl PostgresTransaction {
 
     /// Runs a query of at most one row.
     ///
-    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    /// Cancellation: as for [`execute`](Self::execute).
     ///
     /// # Errors
     ///
@@ -69,7 +65,7 @@ impl PostgresTransaction {
 
     /// Runs a query of exactly one row.
     ///
-    /// Cancellation, errors and panics are [`execute`](Self::execute)'s.
+    /// Cancellation: as for [`execute`](Self::execute).
     ///
     /// # Errors
     ///
