@@ -38,7 +38,7 @@ pub enum Confirmed {
 pub struct ConfirmedPayment {
     pub(crate) channel: ChannelId,
     pub(crate) id: PaymentId,
-    pub(crate) record: Payment,
+    pub(crate) record: Box<Payment>,
 }
 
 impl ConfirmedPayment {

@@ -164,6 +164,11 @@ impl Inbox {
     /// confirmed, in one transaction. Says whether there was one; if not, nothing has changed.
     pub(crate) async fn claim(&self, id: i64, effects: Vec<Effect>, now: Timestamp) -> Result<bool, StorageError> {
         let claim = move |tx: &Connection| {
+            let mut select = tx.prepare_cached("SELECT state = 'received' FROM receipts WHERE id = ?1")?;
+            // The last write of an earlier worker may come after it has ended: then the effect is this call-back's already.
+            if !select.query_row([id], |row| row.get::<_, bool>(0))? {
+                return Ok(true);
+            }
             let mut insert = tx.prepare_cached(
                 "INSERT INTO effects (kind, channel, record, receipt, due_at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO NOTHING",
@@ -228,7 +233,8 @@ impl Inbox {
 }
 
 fn set_state(tx: &Connection, id: i64, state: ReceiptState) -> Result<(), StorageError> {
-    let mut update = tx.prepare_cached("UPDATE receipts SET state = ?1, attempts = attempts + 1 WHERE id = ?2")?;
+    const UPDATE: &str = "UPDATE receipts SET state = ?1, attempts = attempts + 1 WHERE id = ?2 AND state = 'received'";
+    let mut update = tx.prepare_cached(UPDATE)?;
     update.execute(params![state.as_str(), id])?;
     Ok(())
 }
@@ -246,4 +252,105 @@ fn next<T>(
         Some((at, value)) if at <= now.as_microsecond() => Due::Now(value),
         Some((at, _)) => Due::At(Timestamp::from_microsecond(at).unwrap_or(now)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_storage::{Location, Sqlite, StorageError};
+    use futures_util::future::try_join_all;
+    use jiff::Timestamp;
+
+    use super::{Again, Due, Inbox, MIGRATIONS, NEXT_OPEN, NEXT_UNHANDLED, RECEIPTS_MAX, ReceiptState};
+    use crate::handler::Effect;
+
+    const NOW: Timestamp = Timestamp::constant(1_753_900_000, 0);
+
+    fn inbox() -> Inbox {
+        Inbox::new(Sqlite::open(&Location::Memory, MIGRATIONS).unwrap())
+    }
+
+    fn effect(kind: &str, record: i64) -> Effect {
+        Effect::from_columns(kind, 23, record).unwrap()
+    }
+
+    async fn run(inbox: &Inbox, sql: String) -> Result<(), StorageError> {
+        inbox.0.write(move |tx| Ok(tx.execute_batch(&sql)?)).await
+    }
+
+    /// The worker's questions cost the same however many rows are done with.
+    #[tokio::test]
+    async fn what_is_next_is_found_by_an_index_alone() {
+        for (query, index) in [(NEXT_OPEN, "receipts_due"), (NEXT_UNHANDLED, "effects_due")] {
+            let plan = inbox().0.read(move |db| {
+                let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
+                let steps = explain.query_map([], |row| row.get::<_, String>("detail"))?;
+                Ok::<_, StorageError>(steps.collect::<Result<Vec<_>, _>>()?)
+            });
+            let plan = plan.await.unwrap().join("; ");
+            assert!(plan.contains(&format!("INDEX {index}")), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "nothing is sorted: {plan}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_list_is_the_latest_and_has_an_end() {
+        let inbox = inbox();
+        let count = i64::from(RECEIPTS_MAX) + 7;
+        try_join_all((0..count).map(|_| inbox.receive("/processed", "{}".into(), NOW))).await.unwrap();
+        let ids: Vec<_> = inbox.receipts().await.unwrap().into_iter().map(|receipt| receipt.id).collect();
+        assert_eq!(ids, (8..=count).collect::<Vec<_>>());
+    }
+
+    /// A row that can't be read would be the first for ever.
+    #[tokio::test]
+    async fn there_is_no_effect_that_cannot_be_read() {
+        let inbox = inbox();
+        inbox.receive("/processed", "{}".into(), NOW).await.unwrap();
+        for values in
+            ["'refund', 23, 7", "'payment', 0, 7", "'payment', 23, -7", "'payment', 23, 'x'", "'bulk', 23, NULL"]
+        {
+            let insert =
+                format!("INSERT INTO effects (kind, channel, record, receipt, due_at) VALUES ({values}, 1, 0)");
+            assert!(run(&inbox, insert).await.is_err(), "{values}");
+        }
+        assert!(matches!(inbox.next_unhandled(NOW).await.unwrap(), Due::Never));
+    }
+
+    #[tokio::test]
+    async fn an_effect_is_claimed_once() {
+        let inbox = inbox();
+        for _ in 0..3 {
+            inbox.receive("/processed", "{}".into(), NOW).await.unwrap();
+        }
+        let effects = || vec![effect("payment", 1), effect("payment", 2)];
+        assert!(inbox.claim(1, effects(), NOW).await.unwrap());
+        assert!(inbox.claim(1, effects(), NOW).await.unwrap(), "it has its own");
+        assert!(inbox.claim(2, effects(), NOW).await.unwrap());
+        assert!(!inbox.claim(3, effects(), NOW).await.unwrap());
+        inbox.close(3, ReceiptState::Duplicate).await.unwrap();
+        // An earlier worker's word comes too late.
+        inbox.close(1, ReceiptState::Rejected).await.unwrap();
+        inbox.defer(2, Again::NotYet, NOW).await.unwrap();
+        let states: Vec<_> = inbox.receipts().await.unwrap().into_iter().map(|receipt| receipt.state).collect();
+        assert_eq!(states, [ReceiptState::Confirmed, ReceiptState::Confirmed, ReceiptState::Duplicate]);
+
+        for expected in [1, 2] {
+            let Due::Now(next) = inbox.next_unhandled(NOW).await.unwrap() else { panic!("an effect") };
+            assert_eq!(next.effect, effect("payment", expected));
+            inbox.handled(next.effect, NOW).await.unwrap();
+        }
+        assert!(matches!(inbox.next_unhandled(NOW).await.unwrap(), Due::Never));
+        assert!(matches!(inbox.next_open(NOW).await.unwrap(), Due::Never));
+    }
+
+    #[test]
+    fn keys_are_read_back_from_their_columns() {
+        for (kind, key) in [("payment", "payment/23/7"), ("bulk", "bulk/23/7")] {
+            let effect = effect(kind, 7);
+            let (kind, channel, record) = effect.columns();
+            assert_eq!((effect.key(), Effect::from_columns(kind, channel, record)), (key.into(), Some(effect)));
+        }
+        assert_eq!(Effect::from_columns("refund", 23, 7), None);
+        assert_eq!(Effect::from_columns("payment", 23, 0), None);
+    }
 }

@@ -64,6 +64,7 @@ mod handler;
 mod confirm;
 mod worker;
 
+mod clock;
 mod inbox;
 
 mod error;
@@ -71,7 +72,7 @@ mod error;
 pub use asaanbill_storage::Location;
 pub use error::ReceiverError;
 pub use handler::{Confirmed, ConfirmedBulk, ConfirmedPayment, Handler, HandlerError};
-pub use inbox::{Receipt, ReceiptState};
+pub use inbox::{RECEIPTS_MAX, Receipt, ReceiptState};
 pub use receiver::{Receiver, ReceiverBuilder};
 pub use serve::CALLBACK_BODY_MAX;
 pub use worker::{CONFIRM_ATTEMPTS_UNKNOWN, CONFIRM_DELAYS_SECONDS};

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use asaanbill_client::Client;
 use asaanbill_storage::{Location, Sqlite};
 use axum::Router;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::clock::Clock;
 use crate::error::ReceiverError;
 use crate::handler::Handler;
 use crate::inbox::{Inbox, MIGRATIONS, Receipt};
 use crate::serve;
-use crate::worker::Worker;
+use crate::worker::{Bells, Worker};
 
 /// A receiver of call-backs. Cheap to clone; its worker stops with the last clone.
 #[derive(Clone)]
@@ -26,7 +27,8 @@ pub struct Receiver {
 
 pub(crate) struct Inner {
     pub(crate) inbox: Inbox,
-    pub(crate) bell: Arc<Notify>,
+    pub(crate) bells: Arc<Bells>,
+    pub(crate) clock: Clock,
     worker: AbortHandle,
 }
 
@@ -35,13 +37,14 @@ pub struct ReceiverBuilder {
     location: Location,
     client: Client,
     handler: Box<dyn Handler>,
+    clock: Clock,
 }
 
 impl Receiver {
     /// A receiver with its inbox at `location`, which confirms with this client and hands over to this handler. An inbox in
     /// memory is for tests: a crash loses what it has acknowledged.
     pub fn builder(location: Location, client: Client, handler: impl Handler + 'static) -> ReceiverBuilder {
-        ReceiverBuilder { location, client, handler: Box::new(handler) }
+        ReceiverBuilder { location, client, handler: Box::new(handler), clock: Clock::default() }
     }
 
     /// The receiver as part of your own server. Give the hub the address under which it is mounted.
@@ -64,7 +67,10 @@ impl Receiver {
         axum::serve(listener, self.router()).with_graceful_shutdown(stop).await
     }
 
-    /// All call-backs that were acknowledged, and what became of them, oldest first.
+    /// The latest call-backs that were acknowledged, and what became of them, oldest first: at most
+    /// [`RECEIPTS_MAX`](crate::RECEIPTS_MAX).
+    ///
+    /// Cancellation: safe.
     ///
     /// # Errors
     ///
@@ -75,7 +81,17 @@ impl Receiver {
 }
 
 impl ReceiverBuilder {
+    /// What tells the time: the system's clock if nothing is said. It says when a call-back came and when the hub is to be
+    /// asked again; the waiting itself goes by tokio's timer.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
+        self
+    }
+
     /// Opens the inbox and starts the worker on tokio's current runtime. What an earlier process left undone is done first.
+    ///
+    /// Cancellation: the inbox's file may have been made; nothing runs.
     ///
     /// # Errors
     ///
@@ -85,14 +101,14 @@ impl ReceiverBuilder {
     ///
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Receiver, ReceiverError> {
-        let Self { location, client, handler } = self;
+        let Self { location, client, handler, clock } = self;
         let opened = tokio::task::spawn_blocking(move || Sqlite::open(&location, MIGRATIONS)).await;
         let store = opened.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let inbox = Inbox::new(store);
-        let bell = Arc::new(Notify::new());
-        let (worker, ring) = (Worker { inbox: inbox.clone(), client, handler }, Arc::clone(&bell));
-        let worker = tokio::spawn(async move { worker.run(&ring).await }).abort_handle();
-        Ok(Receiver { inner: Arc::new(Inner { inbox, bell, worker }) })
+        let bells = Arc::new(Bells::default());
+        let worker = Worker { inbox: inbox.clone(), client, handler, clock: clock.clone(), bells: Arc::clone(&bells) };
+        let worker = tokio::spawn(worker.run()).abort_handle();
+        Ok(Receiver { inner: Arc::new(Inner { inbox, bells, clock, worker }) })
     }
 }
 

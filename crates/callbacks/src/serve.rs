@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::receiver::Receiver;
-use crate::worker::now;
 
 /// The most bytes of a call-back. The guide's have about 200, the longest allowed texts make about 4000.
 pub const CALLBACK_BODY_MAX: usize = 16 * 1024;
@@ -52,17 +51,18 @@ async fn store(receiver: &Receiver, request: Request<Body>) -> Result<(), Status
     if !readable {
         return Err(StatusCode::BAD_REQUEST);
     }
-    receiver.inner.inbox.receive(path, body, now()).await.map_err(|error| {
+    let inner = &receiver.inner;
+    inner.inbox.receive(path, body, inner.clock.now()).await.map_err(|error| {
         tracing::error!(error = &error as &dyn std::error::Error, "a call-back could not be stored");
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    receiver.inner.bell.notify_one();
+    inner.bells.received.notify_one();
     Ok(())
 }
 
 /// Whether a body names what it is about. More isn't asked for: known and unknown numbers are answered alike.
 fn names<T: DeserializeOwned>(body: &str, named: impl FnOnce(&T) -> bool) -> bool {
-    body.trim_start().starts_with('{') && serde_json::from_str::<T>(body).is_ok_and(|claimed| named(&claimed))
+    serde_json::from_str::<T>(body).is_ok_and(|claimed| named(&claimed))
 }
 
 fn refuse(status: StatusCode) -> Response {
@@ -73,7 +73,11 @@ fn refuse(status: StatusCode) -> Response {
         StatusCode::BAD_REQUEST => Message::InvalidBody.as_str(),
         _ => "Not stored; send it again",
     };
-    json(status, &Envelope::error(status.as_u16(), message))
+    let mut response = json(status, &Envelope::error(status.as_u16(), message));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    response
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Response {

@@ -68,7 +68,7 @@ fn a_person_reads_a_story() {
     let story = text(&output.stdout);
     assert!(!story.contains('\u{1b}'), "no colour without a terminal");
     assert!(story.contains("█▀"), "a code is drawn");
-    for line in ["payment 1 was not paid, and is now DISCARD", "effect key payment/6", "Every step held"] {
+    for line in ["payment 1 was not paid, and is now DISCARD", "effect key payment/23/6", "Every step held"] {
         assert!(story.contains(line), "{line} in {story}");
     }
 }

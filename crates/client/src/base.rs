@@ -29,8 +29,8 @@ impl Base {
         if authority.as_str().contains('@') {
             return Err(wrong("it holds a user name"));
         }
-        if uri.query().is_some() {
-            return Err(wrong("it has a query"));
+        if uri.query().is_some() || url.contains('#') {
+            return Err(wrong("it has a query or a fragment"));
         }
         match uri.scheme_str() {
             Some("https") => {}
@@ -38,8 +38,10 @@ impl Base {
             _ => return Err(wrong("only https is allowed, and http on this machine")),
         }
         let segment = format!("/{}", asaanbill_wire::SEGMENT);
-        let base = url.trim_end_matches('/');
-        let base = base.strip_suffix(&segment).unwrap_or(base);
+        let mut base = url.trim_end_matches('/');
+        while let Some(before) = base.strip_suffix(&segment) {
+            base = before;
+        }
         Ok(Self(match style {
             PathStyle::Single => format!("{base}{segment}"),
             PathStyle::Doubled => format!("{base}{segment}{segment}"),
@@ -71,6 +73,7 @@ mod tests {
         let host = "https://mypaymenhub-stg.evampsaanga.com/payment-hub";
         check(staging, PathStyle::Single, Some(&format!("{host}/integration/add")));
         check(staging, PathStyle::Doubled, Some(&format!("{host}/integration/integration/add")));
+        check(&format!("{staging}/integration"), PathStyle::Single, Some(&format!("{host}/integration/add")));
         check(host, PathStyle::Single, Some(&format!("{host}/integration/add")));
         check("http://127.0.0.1:8080", PathStyle::Single, Some("http://127.0.0.1:8080/integration/add"));
         check("http://[::1]:8080/", PathStyle::Doubled, Some("http://[::1]:8080/integration/integration/add"));
@@ -85,6 +88,7 @@ mod tests {
             "ftp://127.0.0.1/",
             "https://user@hub.example/",
             "https://hub.example/?a=b",
+            "https://hub.example/integration#x",
             "/integration",
             "hub.example",
             "",

@@ -92,7 +92,8 @@ fn default_transport() -> Result<Arc<dyn Transport>, BuildError> {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("base_url", &self.base_url)
+            // An address that will be refused may hold a password.
+            .field("base_url", &self.base_url.as_ref().map(|url| Base::new(url, self.path_style)))
             .field("path_style", &self.path_style)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,13 @@ use std::fmt;
 use asaanbill_transport::TransportError;
 use http::StatusCode;
 
+use serde_json::value::RawValue;
+
 use crate::intent::Intent;
+use crate::ops::RowOutcome;
+
+/// The most characters of the hub's own words that an error keeps.
+pub const HUB_MESSAGE_MAX_CHARS: usize = 1_000;
 
 /// A client that can't be built.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +37,15 @@ struct Inner {
     status: Option<StatusCode>,
     message: String,
     intent: Option<Intent>,
+    rows: Vec<RowOutcome>,
+    hub: Option<Said>,
     source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The hub's own words. They may hold anything.
+struct Said {
+    message: Box<str>,
+    data: Option<Box<RawValue>>,
 }
 
 /// What sort of failure, and with it whether to try again.
@@ -59,7 +73,15 @@ pub enum ErrorKind {
 
 impl ClientError {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, status: None, message: message.into(), intent: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            status: None,
+            message: message.into(),
+            intent: None,
+            rows: Vec::new(),
+            hub: None,
+            source: None,
+        }))
     }
 
     pub(crate) fn transport(kind: ErrorKind, error: TransportError) -> Self {
@@ -78,6 +100,22 @@ impl ClientError {
 
     pub(crate) fn answered(mut self, status: StatusCode) -> Self {
         self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn said(mut self, message: &str, data: Option<&RawValue>) -> Self {
+        let message = message.chars().take(HUB_MESSAGE_MAX_CHARS).collect::<String>().into();
+        self.0.hub = Some(Said { message, data: data.map(ToOwned::to_owned) });
+        self
+    }
+
+    /// The data that came with a refusal.
+    pub(crate) fn refusal_data(&self) -> Option<&RawValue> {
+        self.0.hub.as_ref()?.data.as_deref()
+    }
+
+    pub(crate) fn with_rows(mut self, rows: Vec<RowOutcome>) -> Self {
+        self.0.rows = rows;
         self
     }
 
@@ -109,6 +147,17 @@ impl ClientError {
         self.0.intent.as_ref()
     }
 
+    /// What the hub says of each row of a batch that it refused as a whole; empty for any other error.
+    pub fn rows(&self) -> &[RowOutcome] {
+        &self.0.rows
+    }
+
+    /// The hub's own words, at most [`HUB_MESSAGE_MAX_CHARS`] of them. **They may hold anything, a payer's data included**:
+    /// the error's message and Debug show them only if they are known to name nobody.
+    pub fn hub_message(&self) -> Option<&str> {
+        self.0.hub.as_ref().map(|said| &*said.message)
+    }
+
     /// The HTTP status of the answer, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
@@ -127,14 +176,15 @@ impl fmt::Display for ClientError {
 
 impl fmt::Debug for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, status, message, intent, source } = &*self.0;
+        let Inner { kind, status, message, intent, rows, hub: _, source } = &*self.0;
         f.debug_struct("ClientError")
             .field("kind", kind)
             .field("status", status)
             .field("message", message)
             .field("intent", intent)
+            .field("rows", rows)
             .field("source", source)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use asaanbill_transport::{AttemptDeadline, Delivery, ResponseLimit, Transport, TransportError};
-use asaanbill_wire::{Endpoint, Envelope, SUCCESS};
+use asaanbill_wire::{Endpoint, Envelope, Message, SUCCESS};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request, StatusCode};
@@ -93,12 +93,17 @@ impl fmt::Debug for Hub {
 
 /// There is no answer. Only what is proven not to have been sent may be sent again.
 fn lost(effect: Effect, error: TransportError) -> ClientError {
+    let status = error.status();
     let kind = match (error.delivery(), effect) {
         (Delivery::NotSent, _) => ErrorKind::NotSent,
         (Delivery::Unknown | Delivery::Answered, Effect::Create) => ErrorKind::OutcomeUnknown,
         (Delivery::Unknown | Delivery::Answered, Effect::Read) => ErrorKind::NoAnswer,
     };
-    ClientError::transport(kind, error)
+    let lost = ClientError::transport(kind, error);
+    match status {
+        Some(status) => lost.answered(status),
+        None => lost,
+    }
 }
 
 /// The answer isn't the hub's envelope, or not with the data that belongs there.
@@ -137,5 +142,8 @@ fn refused(call: &Call, status: StatusCode, envelope: &Envelope<&RawValue>) -> C
         _ if call.effect == Effect::Create => ErrorKind::OutcomeUnknown,
         _ => ErrorKind::NoAnswer,
     };
-    ClientError::new(kind, format!("the hub says: {}", envelope.message())).answered(status)
+    let said = envelope.message();
+    // Words that aren't known may name a payer, and don't go into a message that is logged.
+    let message = if Message::is_known(said) { format!("the hub says: {said}") } else { "the hub refused it".into() };
+    ClientError::new(kind, message).said(said, envelope.data).answered(status)
 }

@@ -17,8 +17,9 @@
 //!
 //! # What it is not
 //!
-//! It draws no QR codes and keeps no records. Resolving an unknown outcome by itself, retries of reads, streams and
-//! imports are not there yet.
+//! It draws no QR codes and keeps no records. **Not there yet:** resolving an unknown outcome by itself, retries of reads,
+//! streams and imports, warnings (a due date that is past, an amount that falls), the guard against destroying an unpaid
+//! bill, and the refusal of identifiers with white space at their edges.
 //!
 //! # Adding destroys
 //!
@@ -72,11 +73,11 @@ mod error;
 
 pub use asaanbill_core as core;
 pub use asaanbill_transport as transport;
-pub use asaanbill_wire::{BulkRow, PageRequest};
+pub use asaanbill_wire::{BulkRow, PageError, PageRequest, RequestText};
 pub use base::PathStyle;
 pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder};
 pub use client::Client;
-pub use error::{BuildError, ClientError, ErrorKind};
+pub use error::{BuildError, ClientError, ErrorKind, HUB_MESSAGE_MAX_CHARS};
 pub use intent::Intent;
 pub use ops::{BulkAccepted, BulkRequest, BulkSummary, Page, RowOutcome};
 pub use payment::{Payment, Status};

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 /// A payment as the hub shows it. Which fields are there depends on the operation that showed it; what can't be read is
-/// `None` here, and never an error. `Debug` hides the payer.
+/// `None` here, and never an error, and amounts, days and times are there as text too. `Debug` hides the payer.
 #[derive(Clone, Default)]
 pub struct Payment {
     id: Option<Scalar>,
@@ -67,6 +67,11 @@ impl Payment {
         self.amount.as_ref()?.decimal()
     }
 
+    /// What is owed through the due date, as the hub wrote it.
+    pub fn amount_text(&self) -> Option<&str> {
+        self.amount.as_ref().map(Money::as_str)
+    }
+
     /// What is owed after the due date.
     pub fn amount_after_due_date(&self) -> Option<Amount> {
         self.amount_after_due_date.as_ref()?.amount()
@@ -98,6 +103,11 @@ impl Payment {
         self.created_at.as_ref()?.timestamp()
     }
 
+    /// When the hub accepted it, as the hub wrote it: one of the guide's samples has a 31st of June.
+    pub fn created_at_text(&self) -> Option<&str> {
+        self.created_at.as_ref().map(Stamp::as_str)
+    }
+
     /// When it last changed, to the minute.
     pub fn updated_at(&self) -> Option<Timestamp> {
         self.updated_at.as_ref()?.timestamp()
@@ -106,6 +116,11 @@ impl Payment {
     /// When it was paid, to the minute.
     pub fn paid_at(&self) -> Option<Timestamp> {
         self.paid_at.as_ref()?.timestamp()
+    }
+
+    /// When it was paid, as the hub wrote it, which may be `N/A`.
+    pub fn paid_at_text(&self) -> Option<&str> {
+        self.paid_at.as_ref().map(Stamp::as_str)
     }
 }
 

@@ -46,15 +46,11 @@ impl Sessions {
     /// the call is made again.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
         let login = self.current();
-        let refused = match self.call_as(&login, call).await {
+        match self.call_as(&login, call).await {
             // In the hub's own envelope: what a proxy says proves nothing.
-            Err(error) if error.kind() == ErrorKind::Credentials && login.initialized() => error,
-            done => return done,
-        };
-        let next = self.renew(&login);
-        match self.call_as(&next, call).await {
-            // A login that fails says less than the refusal that led to it.
-            Err(error) if !next.initialized() => Err(error.caused(refused)),
+            Err(error) if error.kind() == ErrorKind::Credentials && login.initialized() => {
+                self.call_as(&self.renew(&login), call).await
+            }
             done => done,
         }
     }

@@ -3,7 +3,7 @@
 use asaanbill_client::core::{NewPayment, PaymentStatus};
 use asaanbill_client::{ErrorKind, PageRequest, RowOutcome, Status};
 
-use crate::hub::{LOGIN, bill, client, ok, refusal};
+use crate::hub::{LOGIN, bill, client, ok, refusal, status};
 
 #[tokio::test]
 async fn a_listing_with_oddities() {
@@ -52,8 +52,19 @@ async fn a_batch_is_matched_by_position() {
     let accepted = hub.add_bulk(&bills).await.unwrap();
     assert_eq!(accepted.id.map(|id| id.get()), Some(11));
     let refused = RowOutcome::Refused("Invalid amount".into());
-    assert_eq!(accepted.rows, [RowOutcome::Accepted, refused, RowOutcome::Unknown, RowOutcome::Unknown]);
+    assert_eq!(accepted.rows, vec![RowOutcome::Unknown; 4], "another length says nothing of any row");
+    let (hub, _) = client([ok(LOGIN), ok(answer)]);
+    let accepted = hub.add_bulk(&bills[..3]).await.unwrap();
+    assert_eq!(accepted.rows, [RowOutcome::Accepted, refused, RowOutcome::Unknown]);
     assert_eq!(asked.lines()[1], "POST /integration/add-bulk?contentType=JSON");
+
+    let all_bad = r#"{"responseCode":400,"responseMessage":"Invalid bulk payment request, please refer to the \"status\" of each payment","data":{"payments":[{"status":"Invalid amount"},{"status":"FS-BSCS-095 exists"}]}}"#;
+    let (hub, _) = client([ok(LOGIN), status(400, all_bad)]);
+    let error = hub.add_bulk(&bills[..2]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    let why = |text: &str| RowOutcome::Refused(text.into());
+    assert_eq!(error.rows(), [why("Invalid amount"), why("FS-BSCS-095 exists")]);
+    assert!(!format!("{error:?}").contains("FS-BSCS"));
 
     for count in [0, 5_001] {
         let (hub, asked) = client([]);

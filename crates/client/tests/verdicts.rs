@@ -60,6 +60,23 @@ async fn the_hubs_refusals() {
     check(hidden(9999), OutcomeUnknown, NoAnswer).await;
 }
 
+/// A hub that repeats what it was told, and worse.
+#[tokio::test]
+async fn the_hubs_words_stay_out_of_messages() {
+    let words = format!("duplicate payment of Muhammad Mahd Sheikh, FS-BSCS-095, dG9rZW4=\\n{}", "x".repeat(5_000));
+    for code in [400, 403, 500] {
+        let (hub, _) = client([ok(LOGIN), refusal(code, &words)]);
+        let error = hub.add(&bill()).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        for secret in ["Mahd", "FS-BSCS", "dG9rZW4", "xxx", "\n"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        let kept = error.hub_message().unwrap();
+        assert!(kept.starts_with("duplicate payment of Muhammad Mahd Sheikh"));
+        assert_eq!(kept.chars().count(), asaanbill_client::HUB_MESSAGE_MAX_CHARS);
+    }
+}
+
 #[tokio::test]
 async fn answers_that_are_not_the_hubs() {
     use ErrorKind::{OutcomeUnknown, Unreadable};

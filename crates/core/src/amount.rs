@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use crate::bounds::Bounds;
 use crate::error::{Field, FieldError, Problem};
 
-/// The most digits before the point: the field width of 1BILL's messages leaves no room for more. (assumed)
+/// The most digits before the point: a thousand times a thousand milliards, and exact in 64 bits of paisa. (assumed)
 pub const AMOUNT_INTEGER_DIGITS: usize = 15;
 
 /// The most digits after the point: a rupee has 100 paisa. (assumed)

@@ -55,7 +55,7 @@ impl TryFrom<Date> for DueDate {
     /// Takes a day of the years 1 to 9999, which is what four digits can say.
     fn try_from(date: Date) -> Result<Self, FieldError> {
         if date.year() < 1 {
-            return Err(FieldError::new(Field::DueDate, Problem::OutOfRange, ""));
+            return Err(FieldError::out_of_range(Field::DueDate));
         }
         Ok(Self(date))
     }

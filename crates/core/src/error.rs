@@ -63,12 +63,17 @@ impl core::error::Error for InvalidPayment {}
 pub struct FieldError {
     field: Field,
     problem: Problem,
-    shape: Shape,
+    /// None for a value that wasn't text.
+    shape: Option<Shape>,
 }
 
 impl FieldError {
     pub(crate) fn new(field: Field, problem: Problem, value: &str) -> Self {
-        Self { field, problem, shape: Shape::of(value) }
+        Self { field, problem, shape: Some(Shape::of(value)) }
+    }
+
+    pub(crate) fn out_of_range(field: Field) -> Self {
+        Self { field, problem: Problem::OutOfRange, shape: None }
     }
 
     pub(crate) fn missing(field: Field) -> Self {
@@ -89,8 +94,8 @@ impl FieldError {
         self.problem
     }
 
-    /// What the value looked like.
-    pub fn shape(&self) -> Shape {
+    /// What the value looked like, if it was given as text.
+    pub fn shape(&self) -> Option<Shape> {
         self.shape
     }
 }
@@ -98,11 +103,14 @@ impl FieldError {
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { field, problem, shape } = self;
-        match problem {
-            Problem::Missing => write!(f, "{field} is missing or blank; allowed: ")?,
-            _ => write!(f, "{field} {problem} ({shape}); allowed: ")?,
+        match shape {
+            Some(shape) if *problem != Problem::Missing => write!(f, "{field} {problem} ({shape}); allowed: ")?,
+            _ => write!(f, "{field} {problem}; allowed: ")?,
         }
-        field.write_allowed(f)
+        match problem {
+            Problem::OutOfDynamicQrRange => write!(f, "{DYNAMIC_QR_AMOUNT}"),
+            _ => field.write_allowed(f),
+        }
     }
 }
 
@@ -204,7 +212,7 @@ impl fmt::Display for Problem {
             Self::Malformed => f.write_str("is malformed"),
             Self::TooLong => f.write_str("is too long"),
             Self::OutOfRange => f.write_str("is out of range"),
-            Self::OutOfDynamicQrRange => write!(f, "is out of a dynamic QR code's range, {DYNAMIC_QR_AMOUNT}"),
+            Self::OutOfDynamicQrRange => f.write_str("is out of a dynamic QR code's range"),
             Self::NoSuchDay => f.write_str("is no day of the calendar"),
         }
     }

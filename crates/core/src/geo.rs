@@ -14,7 +14,7 @@ pub const LATITUDE: Bounds = Bounds::degrees(-90, 90);
 /// Degrees east that exist. (assumed: the guide says "valid")
 pub const LONGITUDE: Bounds = Bounds::degrees(-180, 180);
 
-/// The most decimal places of a coordinate: what a program that prints a binary float may write. (assumed)
+/// The most decimal places of a coordinate: far below an atom's width, as programs that print binary floats write. (assumed)
 pub const COORDINATE_FRACTION_DIGITS: usize = 16;
 
 /// A place on earth. The two coordinates are types of their own, because the guide's JSON has the longitude first and

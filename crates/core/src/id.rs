@@ -25,7 +25,7 @@ macro_rules! id {
             fn try_from(number: u64) -> Result<Self, FieldError> {
                 match NonZeroU64::new(number) {
                     Some(id) if i64::try_from(number).is_ok() => Ok(Self(id)),
-                    _ => Err(FieldError::new($field, Problem::OutOfRange, "")),
+                    _ => Err(FieldError::out_of_range($field)),
                 }
             }
         }
@@ -34,7 +34,7 @@ macro_rules! id {
             type Error = FieldError;
 
             fn try_from(number: i64) -> Result<Self, FieldError> {
-                let number = u64::try_from(number).map_err(|_| FieldError::new($field, Problem::OutOfRange, ""))?;
+                let number = u64::try_from(number).map_err(|_| FieldError::out_of_range($field))?;
                 Self::try_from(number)
             }
         }
@@ -94,6 +94,8 @@ id! {
 mod tests {
     use super::PaymentId;
     use crate::Problem;
+    use proptest::prelude::*;
+    use std::string::ToString as _;
 
     fn check(value: &str, expected: Result<u64, Problem>) {
         let read = value.parse::<PaymentId>();
@@ -119,5 +121,14 @@ mod tests {
         assert_eq!(PaymentId::try_from(i64::from(id)), Ok(id));
         assert!(PaymentId::try_from(-1_i64).is_err());
         assert!(PaymentId::try_from(0_i64).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC*|[0-9]{0,25}") {
+            if let Ok(id) = text.parse::<PaymentId>() {
+                prop_assert_eq!(id.to_string(), text.trim_start_matches('0'));
+            }
+        }
     }
 }

@@ -190,6 +190,10 @@ impl Payment {
     ///
     /// As the table of [`PaymentStatus::after`] says.
     pub fn assign(&self, psid: Psid, now: Timestamp) -> Result<Change, Refused> {
+        // Another PSID than the one that it has is no repeat.
+        if self.stage.psid().is_some_and(|own| own != psid) {
+            return Err(Refused::Invalid(InvalidTransition { status: self.status(), event: Event::Assign }));
+        }
         self.change(Event::Assign, Stage::Approved { psid }, now)
     }
 
@@ -299,6 +303,15 @@ mod tests {
     #[test]
     fn a_record_without_an_identifier_shows_its_number() {
         assert_eq!(payment(Stage::Draft).shown_identifier(), "25");
+    }
+
+    #[test]
+    fn another_psid_is_no_repeat() {
+        let [_, _, approved, ..] = stages();
+        let (same, other) = (approved.psid().unwrap(), "100139100100154854584586".parse().unwrap());
+        let assign = |psid| payment(approved.clone()).assign(psid, Timestamp::UNIX_EPOCH);
+        assert_eq!(assign(same), Err(Refused::AlreadySo));
+        assert!(matches!(assign(other), Err(Refused::Invalid(_))));
     }
 
     #[test]

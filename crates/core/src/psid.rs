@@ -62,6 +62,8 @@ impl fmt::Debug for Psid {
 mod tests {
     use super::Psid;
     use crate::Problem;
+    use proptest::prelude::*;
+    use std::string::{String, ToString as _};
 
     fn check(value: &str, expected: Result<(), Problem>) {
         let read = value.parse::<Psid>();
@@ -79,5 +81,19 @@ mod tests {
         check("+00139100100154854584585", Err(Problem::Malformed));
         check(" 00139100100154854584585", Err(Problem::Malformed));
         check("١٢٣٤٥٦٧٨٩٠١٢", Err(Problem::Malformed)); // 24 bytes, 12 Arabic digits
+    }
+
+    proptest! {
+        #[test]
+        fn written_as_read(digits in "[0-9]{24}") {
+            prop_assert_eq!(digits.parse::<Psid>().unwrap().to_string(), digits);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            if let Ok(psid) = text.parse::<Psid>() {
+                prop_assert_eq!(psid.as_str(), text);
+            }
+        }
     }
 }

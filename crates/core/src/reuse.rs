@@ -39,6 +39,8 @@ pub enum Decision {
         /// The unpaid payment that it replaces.
         discard: Option<PaymentId>,
     },
+    /// It has the PSID already: whoever asks again has nothing to do.
+    AlreadySo,
     /// A later payment on the identifier got the PSID first, so this one never does. (assumed: discarding supposes an
     /// assigned PSID)
     Overtaken {
@@ -65,6 +67,7 @@ impl IdentifierState {
         match self {
             Self::Unused => Decision::Approve { psid: PsidSource::Allocate, discard: None },
             Self::InUse { newest, .. } if newest > id => Decision::Overtaken { by: newest },
+            Self::InUse { newest, .. } if newest == id => Decision::AlreadySo,
             Self::InUse { psid, newest, unpaid } => {
                 Decision::Approve { psid: PsidSource::TakeOver(psid), discard: unpaid.then_some(newest) }
             }
@@ -104,6 +107,8 @@ pub enum Outcome {
         /// The unpaid payment that it replaces: an earlier one, or an earlier row of the same batch.
         discard: Option<PaymentId>,
     },
+    /// It has its PSID already.
+    AlreadySo,
     /// Never gets a PSID.
     Overtaken {
         /// The later payment that got it.
@@ -153,6 +158,7 @@ pub fn decide_batch<E>(
     for (id, identifier) in rows {
         let state = identifier.as_ref().and_then(|identifier| states.get(identifier)).copied().unwrap_or_default();
         let outcome = match state.decide(*id) {
+            Decision::AlreadySo => Outcome::AlreadySo,
             Decision::Overtaken { by } => Outcome::Overtaken { by },
             Decision::Approve { psid, discard } => {
                 let psid = match psid {
@@ -197,6 +203,7 @@ mod tests {
         let psid = PsidSource::TakeOver(psid);
         assert_eq!(state.decide(id(8)), Decision::Approve { psid, discard: Some(id(7)) });
         assert_eq!(paid.decide(id(8)), Decision::Approve { psid, discard: None });
+        assert_eq!((state.decide(id(7)), paid.decide(id(7))), (Decision::AlreadySo, Decision::AlreadySo));
         assert_eq!(state.decide(id(6)), Decision::Overtaken { by: id(7) });
         assert_eq!(paid.decide(id(6)), Decision::Overtaken { by: id(7) });
     }

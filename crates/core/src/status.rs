@@ -72,8 +72,8 @@ impl PaymentStatus {
     ///
     /// # Errors
     ///
-    /// [`Refused::AlreadySo`] if the event has already had its effect: banks, call-backs and people retry, and that is
-    /// no violation. [`Refused::Invalid`] if the table has no such step.
+    /// [`Refused::AlreadySo`] if the payment already stands where the event leads: banks, call-backs and people retry, and
+    /// that is no violation. [`Refused::Invalid`] if the table has no such step.
     pub fn after(self, event: Event) -> Result<Self, Refused> {
         if event.applies_to(self) {
             Ok(event.outcome())

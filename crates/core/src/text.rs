@@ -7,7 +7,8 @@ use crate::error::{Field, FieldError, Problem};
 /// The guide gives no limit; 255 is the usual width of such a column, and far above what a banking app shows. (assumed)
 pub const TEXT_MAX_CHARS: usize = 255;
 
-/// Refuses blank, overlong and control characters. White space at the edges is kept: the guide's own samples have it.
+/// Refuses blank, overlong and control characters: the last because no banking app can show them, and a database may not
+/// hold a NUL. (assumed) White space at the edges is kept: the guide's own samples have it.
 pub(crate) fn check(field: Field, value: &str) -> Result<(), FieldError> {
     if value.trim().is_empty() {
         return Err(FieldError::missing(field));

@@ -36,6 +36,7 @@ impl Ledger {
         let id = self.accept(new);
         let state = self.state(self.payments[&id].new.identifier());
         match state.decide(id) {
+            Decision::AlreadySo => panic!("{id} is new"),
             Decision::Overtaken { by } => panic!("{id} is the newest, and was overtaken by {by}"),
             Decision::Approve { psid, discard } => {
                 let psid = match psid {
@@ -68,6 +69,7 @@ impl Ledger {
         for row in assigned.unwrap() {
             match row.outcome {
                 Outcome::Approved { psid, discard } => self.approve(row.id, psid, discard),
+                Outcome::AlreadySo => {}
                 Outcome::Overtaken { by } => {
                     let change = self.payments[&row.id].overtake(by, self.now()).unwrap();
                     self.commit(change);

@@ -6,7 +6,7 @@ use asaanbill_core::{Amount, NewPayment, PaymentStatus};
 use asaanbill_e2e::{World, bill};
 use asaanbill_transport::{HyperTransport, ReqwestTransport};
 
-/// What the hub shows of a client's payments, newest change first.
+/// What the hub shows of a client's payments, by their numbers.
 async fn statuses(client: &Client) -> Vec<(u64, PaymentStatus)> {
     let page = client.payments(PageRequest::default()).await.unwrap();
     assert_eq!((page.unread, page.is_last, page.total), (0, true, Some(page.items.len() as u64)));
@@ -88,5 +88,5 @@ async fn a_shop_is_paid_twice() {
         let Confirmed::Payment(paid) = world.next_event().await.unwrap() else { panic!("a payment") };
         effects.push(paid.effect_key());
     }
-    assert_eq!(effects, ["payment/2", "payment/3"]);
+    assert_eq!(effects, ["payment/23/2", "payment/23/3"]);
 }

@@ -102,7 +102,8 @@ impl fmt::Debug for SimBuilder {
 }
 
 impl SimBuilder {
-    /// Where the hub stores: in memory if nothing is said.
+    /// Where the hub stores: in memory if nothing is said. A file is for one simulator at a time: two would both send what
+    /// call-backs it owes.
     #[must_use]
     pub fn store(mut self, location: Location) -> Self {
         self.location = location;

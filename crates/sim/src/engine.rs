@@ -105,3 +105,78 @@ impl fmt::Debug for Engine {
         f.debug_struct("Engine").field("store", &self.0.store).field("clock", &self.0.clock).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use asaanbill_storage::{Location, Migration, Sqlite, StorageError};
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::{Bell, Engine};
+    use crate::clock::Clock;
+
+    fn engine() -> Engine {
+        Engine::new(Sqlite::open(&Location::Memory, &[]).unwrap(), Clock::real())
+    }
+
+    async fn rings(engine: &Engine, bell: Bell) -> bool {
+        timeout(Duration::from_secs(30), engine.until_rung(bell)).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_write_rings_its_own_bell_for_those_who_come_later() {
+        let engine = engine();
+        engine.write_and_ring(Bell::Callbacks, |_, _| Ok::<_, StorageError>(())).await.unwrap();
+        assert!(rings(&engine, Bell::Callbacks).await);
+        engine.write_and_ring(Bell::Batches, |_, _| Ok::<_, StorageError>(())).await.unwrap();
+        assert!(rings(&engine, Bell::Batches).await);
+    }
+
+    /// A count and the rows that it counts are from the same moment, though something is committed between them.
+    #[tokio::test]
+    async fn a_look_is_of_one_moment() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = Location::File(folder.path().join("hub.db"));
+        let notes = Migration { version: 1, name: "notes", sql: "CREATE TABLE notes (text TEXT)" };
+        let engine = Engine::new(Sqlite::open(&file, &[notes]).unwrap(), Clock::real());
+        let (entered, inside) = oneshot::channel();
+        let (go_on, wait) = mpsc::channel();
+        let looking = engine.read(move |tx| {
+            let count = || tx.0.query_row("SELECT count(*) FROM notes", [], |row| row.get::<_, i64>(0));
+            let before = count()?;
+            entered.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok::<_, StorageError>((before, count()?))
+        });
+        let writing = async {
+            inside.await.unwrap();
+            let insert = "INSERT INTO notes VALUES ('between')";
+            engine.write(move |tx, _| Ok::<_, StorageError>(tx.0.execute(insert, [])?)).await.unwrap();
+            go_on.send(()).unwrap();
+        };
+        let (seen, ()) = tokio::join!(looking, writing);
+        assert_eq!(seen.unwrap(), (0, 0));
+    }
+
+    /// Somebody hangs up while the transaction is under way: it is committed, so the worker has to know.
+    #[tokio::test]
+    async fn a_write_that_nobody_waits_for_rings_too() {
+        let engine = engine();
+        let (entered, inside) = oneshot::channel();
+        let (go_on, wait) = mpsc::channel();
+        let writing = engine.write_and_ring(Bell::Batches, move |_, _| {
+            entered.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok::<_, StorageError>(())
+        });
+        tokio::select! {
+            _ = writing => unreachable!("it waits"),
+            entered = inside => entered.unwrap(),
+        }
+        go_on.send(()).unwrap();
+        assert!(rings(&engine, Bell::Batches).await);
+    }
+}

@@ -14,6 +14,8 @@ use crate::engine::Engine;
 use crate::store::Owed;
 
 /// How long an integrator has: name resolution, connecting and the whole body included. (Guide, Call-backs, note)
+///
+/// Call-backs go one after another, so whoever takes all of it holds the next one up for as long.
 pub const CALLBACK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The most bytes of an integrator's answer that are read: what is longer is no acknowledgement. (assumed)

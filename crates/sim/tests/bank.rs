@@ -3,6 +3,7 @@
 use asaanbill_core::{Amount, Due, PaymentStatus, Psid};
 use asaanbill_sim::{BankError, Paid};
 
+use crate::disk::Disk;
 use crate::hub::{BILL, Hub, psid};
 use crate::story::check;
 
@@ -99,6 +100,19 @@ async fn a_discarded_bill_is_not_paid_any_more() {
         "#,
     )
     .await;
+}
+
+/// A PSID always serves its newest bill, so a store has to be changed by hand to have one of which every bill made way.
+#[test]
+fn a_psid_without_a_bill_to_pay_is_blocked() {
+    let disk = Disk::new();
+    disk.run(async |hub| hub.add("PSID", BILL).await);
+    disk.change("UPDATE payments SET status = 'DISCARD'");
+    disk.run(async |hub| {
+        let blocked = (409, r#"{"error":"this payment can't be paid"}"#.to_owned());
+        assert_eq!(hub.pay(&psid(1), "50", "R").await, blocked);
+        assert_eq!(hub.sim.bank().pay(typed(1), rupees("50"), "R").await, Err(BankError::Blocked));
+    });
 }
 
 fn typed(number: u64) -> Psid {

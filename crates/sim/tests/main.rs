@@ -27,6 +27,6 @@ mod receivers;
 
 mod durability;
 mod secrets;
-// mod sockets;
+mod sockets;
 
-// mod invariants;
+mod invariants;

@@ -2,13 +2,12 @@
 
 use asaanbill_core::{Fields, NewPayment, Payment, PaymentKind};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::date::{Day, Stamp};
 use crate::decimal::Money;
 use crate::object::object_only;
 use crate::request_text::{Literals, NotText, RequestText};
-use crate::scalar::{Private, Scalar};
+use crate::scalar::{Private, Raw, Scalar};
 use crate::status::StatusText;
 
 /// The query parameter that says which kind of payment. (Guide, Add Payment, Request Parameter)
@@ -61,7 +60,7 @@ pub struct AddRequestFields<'a> {
     pub latitude: RequestText<'a>,
 }
 
-object_only!(AddRequest, AddRequestFields);
+object_only!(AddRequest<'a>, AddRequestFields<'a>);
 
 impl AddRequestFields<'_> {
     /// The fields as the domain reads them.
@@ -131,7 +130,7 @@ pub struct AddedPayment {
     pub status: Option<StatusText>,
     pub created_at: Option<Stamp>,
     pub updated_at: Option<Stamp>,
-    pub payment_details: Vec<Box<RawValue>>,
+    pub payment_details: Option<Raw>,
 }
 
 impl AddedPayment {
@@ -151,6 +150,7 @@ impl AddedPayment {
             status: Some(stage.status().into()),
             created_at: Some(Stamp::spaced(*created_at)),
             updated_at: Some(Stamp::spaced(*updated_at)),
+            payment_details: Some(Raw::empty_list()),
             ..Self::default()
         }
     }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::date::{Day, Stamp};
 use crate::decimal::Money;
-use crate::object::object_only;
-use crate::page::{BulkPage, Item};
+use crate::object::{object, object_only};
+use crate::page::{BulkPage, Item, null_is_empty};
 use crate::request_text::{Literals, NotText, RequestText};
 use crate::scalar::{Private, Scalar};
 use crate::status::{RowStatus, StatusText};
@@ -49,7 +49,7 @@ pub struct BulkRow<'a> {
     pub amount_after_due_date: RequestText<'a>,
 }
 
-object_only!(BulkRequest, BulkRow);
+object_only!(BulkRequest<'a>, BulkRow<'a>);
 
 impl BulkRow<'_> {
     /// The fields as the domain reads them.
@@ -105,14 +105,14 @@ pub struct BulkAnswer<E> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulk_payment_request_id: Option<Scalar>,
     /// One for each row of the request, in order.
-    #[serde(default = "Vec::new")]
+    #[serde(default = "Vec::new", deserialize_with = "null_is_empty")]
     pub payments: Vec<E>,
 }
 
 impl BulkAnswer<Item<BulkStatus>> {
     /// The batch's number, if it can be read.
     pub fn id(&self) -> Option<BulkRequestId> {
-        self.bulk_payment_request_id.as_ref()?.as_str().parse().ok()
+        self.bulk_payment_request_id.as_ref()?.whole()?.try_into().ok()
     }
 }
 
@@ -159,6 +159,7 @@ pub struct BulkDetail {
     pub uploaded_at: Option<Day>,
     pub updated_at: Option<Stamp>,
     pub status: Option<StatusText>,
+    #[serde(deserialize_with = "object")]
     pub payments: BulkPage<BulkPayment>,
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::date::Day;
 use crate::decimal::Money;
 use crate::message::Message;
+use crate::object::object_only;
 use crate::scalar::{Private, Scalar};
 
 /// Where the hub posts that a payment is paid, after the integrator's address.
@@ -18,7 +19,7 @@ pub const BULK_APPROVED_PATH: &str = "/bulk-payment-request-approved";
 ///
 /// It is unsigned and may be forged, repeated or lost: a hint to ask the hub, never a proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(remote = "Self", rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "each is the guide's field of that name")]
 pub struct Processed {
     pub title: Option<Private>,
@@ -28,6 +29,8 @@ pub struct Processed {
     pub amount_after_due_date: Option<Money>,
     pub psid: Option<Scalar>,
 }
+
+object_only!(Processed, BulkApproved, Acknowledgement);
 
 impl From<&Payment> for Processed {
     fn from(payment: &Payment) -> Self {
@@ -50,7 +53,7 @@ impl From<&Payment> for Processed {
 
 /// All of a batch's payments that can have a PSID have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(remote = "Self", rename_all = "camelCase", default)]
 pub struct BulkApproved {
     /// The batch's number.
     pub bulk_payment_request_id: Option<Scalar>,
@@ -64,7 +67,7 @@ impl From<BulkRequestId> for BulkApproved {
 
 /// The integrator's answer to a call-back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Acknowledgement {
     /// The integer 200, or the call-back isn't acknowledged.
     pub response_code: Scalar,
@@ -131,6 +134,8 @@ mod tests {
         check(r#"{"responseCode":null}"#, Err(NotAcknowledged::Code));
         check(r#"{"responseMessage":"ok"}"#, Err(NotAcknowledged::Body));
         check("200", Err(NotAcknowledged::Body));
+        check("[200]", Err(NotAcknowledged::Body));
+        check(r#"[200,"ok"]"#, Err(NotAcknowledged::Body));
         check("", Err(NotAcknowledged::Body));
         check("OK", Err(NotAcknowledged::Body));
         assert_eq!(Acknowledgement::read(b"\xff").map(drop), Err(NotAcknowledged::Body));

@@ -73,6 +73,12 @@ impl Stamp {
     /// What a clock in Karachi showed, in either spelling; `None` if it never did.
     pub fn datetime(&self) -> Option<DateTime> {
         let packed: String = self.as_str().split_whitespace().collect();
+        // A year of four digits, and no gaps but the two that the spellings have.
+        let gaps = self.as_str().split_whitespace().count();
+        let year = packed.rsplit('-').next().is_some_and(|y| y.len() == 4 && y.bytes().all(|b| b.is_ascii_digit()));
+        if gaps > 3 || !year {
+            return None;
+        }
         let format: String = TIGHT.split_whitespace().collect();
         strtime::parse(&format, &packed).ok()?.to_datetime().ok()
     }
@@ -122,9 +128,17 @@ mod tests {
         check_stamp("12:00AM 01-Mar-2025", Some("2025-03-01T00:00:00"));
         check_stamp("12:59PM 01-Mar-2025", Some("2025-03-01T12:59:00"));
         check_stamp("03:25pm 27-JAN-2025", Some("2025-01-27T15:25:00"));
-        for unread in
-            ["08:49AM 31-Jun-2025", "N/A", "", "13:00PM 01-Mar-2025", "08:49 31-Jul-2025", "2025-01-27T15:25:00Z"]
-        {
+        for unread in [
+            "08:49AM 31-Jun-2025",
+            "N/A",
+            "",
+            "13:00PM 01-Mar-2025",
+            "08:49 31-Jul-2025",
+            "2025-01-27T15:25:00Z",
+            "10:22 AM 10-Jan-25",
+            "10:22 AM 10-Jan--025",
+            "1 0:2 2AM 10-Jan-2025",
+        ] {
             check_stamp(unread, None);
         }
         assert!(Stamp::text("n/a").is_not_applicable());

@@ -44,7 +44,7 @@ impl From<Amount> for Money {
 }
 
 /// The largest power of ten that a decimal of 28 digits can hold.
-const EXPONENT_MAX: i32 = 28;
+const EXPONENT_MAX: u32 = 28;
 
 fn read_decimal(text: &str) -> Option<Decimal> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
@@ -52,7 +52,8 @@ fn read_decimal(text: &str) -> Option<Decimal> {
         None => (text, 0),
     };
     let starts_with_digit = mantissa.strip_prefix('-').unwrap_or(mantissa).starts_with(|c: char| c.is_ascii_digit());
-    if !starts_with_digit || mantissa.contains('_') || mantissa.ends_with('.') || exponent.abs() > EXPONENT_MAX {
+    if !starts_with_digit || mantissa.contains('_') || mantissa.ends_with('.') || exponent.unsigned_abs() > EXPONENT_MAX
+    {
         return None;
     }
     // Exact or nothing: the ordinary parser rounds what has too many digits.
@@ -89,7 +90,24 @@ mod tests {
         check("-5", Some("-5"));
         check("0.1", Some("0.1"));
         check("1E28", Some("10000000000000000000000000000"));
-        for unread in ["", "N/A", "1,400", "50 ", " 50", "1E29", "1E", "E7", "1_000", "5.", ".5", "+5", "1E1E1"] {
+        for unread in [
+            "",
+            "N/A",
+            "1,400",
+            "50 ",
+            " 50",
+            "1E29",
+            "1E",
+            "E7",
+            "1_000",
+            "5.",
+            ".5",
+            "+5",
+            "1E1E1",
+            "1E-2147483648",
+            "1E2147483647",
+            "1E-29",
+        ] {
             check(unread, None);
         }
         check("0.12345678901234567890123456789", None); // never rounded
@@ -123,6 +141,11 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_not(text in any::<String>()) {
+            let _ = read_decimal(&text);
+        }
+
+        #[test]
+        fn anything_like_a_number_is_read_or_not(text in "-?[0-9]{0,40}(\\.[0-9]{0,40})?([eE][+-]?[0-9]{1,12})?") {
             let _ = read_decimal(&text);
         }
     }

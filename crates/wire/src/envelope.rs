@@ -1,5 +1,7 @@
 //! What surrounds every answer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -14,7 +16,7 @@ pub const SUCCESS: u16 = 200;
 /// `{"responseCode":…,"responseMessage":…,"data":…}`, around every answer.
 ///
 /// The guide shows it for success only. An error has the same form, with the HTTP status as its code and no data. (assumed)
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<T> {
     /// [`SUCCESS`], or what went wrong.
@@ -53,6 +55,16 @@ impl Envelope<()> {
     /// The answer to a request that failed.
     pub fn error(code: u16, message: &str) -> Self {
         Self::new(code, message, None)
+    }
+}
+
+/// Shows the code, and the message if it is one that is known to name nobody.
+impl<T> fmt::Debug for Envelope<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("response_code", &self.response_code)
+            .field("response_message", &Message::is_known(self.message()).then(|| self.message()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -84,5 +84,5 @@ pub use message::{Message, field_name, refusal};
 pub use page::{BulkPage, Item, PAGE_NO, PAGE_SIZE, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Page, PageError, PageRequest};
 pub use payment::ListedPayment;
 pub use request_text::{Literals, NotText, RequestText};
-pub use scalar::{Private, Scalar};
+pub use scalar::{Private, Raw, Scalar};
 pub use status::{RowStatus, StatusText, status_text};

@@ -3,15 +3,19 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::object::{object_only, object_or_none};
 use crate::scalar::{Private, Scalar};
 
 /// `{"password":…}`; the user's name is in a header.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LoginRequest {
     /// The password.
     #[serde(serialize_with = "expose", deserialize_with = "conceal")]
     pub password: SecretString,
 }
+
+object_only!(LoginRequest);
 
 /// The token and what it is for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,10 +24,10 @@ pub struct LoginAnswer {
     #[serde(serialize_with = "expose", deserialize_with = "conceal")]
     pub token: SecretString,
     /// Who logged in.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_none")]
     pub user: Option<LoginUser>,
     /// Where the user's payments belong.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_or_none")]
     pub channel: Option<LoginChannel>,
 }
 

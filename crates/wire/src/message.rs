@@ -17,29 +17,58 @@ pub enum Message {
     NoToken,
     /// Another's channel, or a role that may not. (documented)
     Forbidden,
-    /// (documented)
+    /// Unknown user or wrong password; the guide makes no difference. (documented)
     BadCredentials,
     /// Not JSON, or not the object that the guide describes. (documented code, assumed words)
     InvalidBody,
-    /// (assumed)
+    /// `generationTypes` is missing, unknown or given twice. (assumed)
     InvalidGenerationTypes,
-    /// (assumed)
+    /// `contentType` is missing, unknown or given twice. (assumed)
     InvalidContentType,
-    /// (assumed)
+    /// `channel-id` is no number. (assumed)
     InvalidChannel,
-    /// (documented)
+    /// No batch of the channel has the number. (documented)
     BulkRequestNotFound,
-    /// (documented, though the guide says PSID where it means the id)
+    /// No payment of the channel has the number. (documented, though the guide says PSID where it means the id)
     PaymentNotFound,
     /// No such path. (documented)
     NotFound,
-    /// (assumed)
+    /// The path exists, for another method. (assumed)
     MethodNotAllowed,
-    /// (assumed)
+    /// The body is over the limit. (assumed)
     TooLarge,
 }
 
 impl Message {
+    const ALL: [Self; 16] = [
+        Self::Processed,
+        Self::PartlyProcessed,
+        Self::InvalidBulk,
+        Self::BulkSize,
+        Self::NoToken,
+        Self::Forbidden,
+        Self::BadCredentials,
+        Self::InvalidBody,
+        Self::InvalidGenerationTypes,
+        Self::InvalidContentType,
+        Self::InvalidChannel,
+        Self::BulkRequestNotFound,
+        Self::PaymentNotFound,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::TooLarge,
+    ];
+
+    /// Whether a hub's words are among those that are known, and so name nobody: one of these, or what is said of fields.
+    /// Anything else may hold a payer's data, and has no place in a log.
+    pub fn is_known(words: &str) -> bool {
+        let of_field = |part: &str| {
+            let name = part.strip_suffix(MISSING).or_else(|| part.strip_prefix(INVALID));
+            name.is_some_and(|name| FIELDS.iter().any(|field| field_name(*field) == name))
+        };
+        Self::ALL.iter().any(|message| message.as_str() == words) || words.split(", ").all(of_field)
+    }
+
     /// The words.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,6 +99,27 @@ impl Message {
     }
 }
 
+/// What is said of a field that is missing or blank. (documented)
+const MISSING: &str = " cannot be empty or null";
+
+/// What is said of a field that is anything else than it should be. (assumed)
+const INVALID: &str = "Invalid ";
+
+const FIELDS: [Field; 12] = [
+    Field::Title,
+    Field::Identifier,
+    Field::Amount,
+    Field::DueDate,
+    Field::AmountAfterDueDate,
+    Field::Description,
+    Field::Longitude,
+    Field::Latitude,
+    Field::Psid,
+    Field::PaymentId,
+    Field::BulkRequestId,
+    Field::ChannelId,
+];
+
 /// The guide's name of a field.
 pub fn field_name(field: Field) -> &'static str {
     match field {
@@ -93,8 +143,8 @@ pub fn field_name(field: Field) -> &'static str {
 pub fn refusal(error: &FieldError) -> String {
     let name = field_name(error.field());
     match error.problem() {
-        Problem::Missing => format!("{name} cannot be empty or null"),
-        _ => format!("Invalid {name}"),
+        Problem::Missing => format!("{name}{MISSING}"),
+        _ => format!("{INVALID}{name}"),
     }
 }
 
@@ -108,6 +158,17 @@ mod tests {
         let said = |text: &str| refusal(&text.parse::<Amount>().unwrap_err());
         assert_eq!(said(""), "amount cannot be empty or null");
         assert_eq!(said("12.345"), "Invalid amount");
+    }
+
+    #[test]
+    fn words_that_name_nobody() {
+        for known in ["Invalid amount", "title cannot be empty or null, Invalid dueDate", "Insufficient permissions"] {
+            assert!(Message::is_known(known), "{known}");
+        }
+        for other in ["", "Invalid amount for Ali Tuck Shop", "Invalid ", "FS-BSCS-095 exists", "Invalid amount, Ali"] {
+            assert!(!Message::is_known(other), "{other}");
+        }
+        assert!(super::FIELDS.iter().all(|field| super::field_name(*field) != "field"));
     }
 
     #[test]

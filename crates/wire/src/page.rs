@@ -100,8 +100,11 @@ pub struct Page<T> {
     pub page_no: Option<Scalar>,
     #[serde(default)]
     pub page_size: Option<Scalar>,
-    #[serde(default, alias = "totalNoOfElements")]
+    #[serde(default)]
     pub total_elements: Option<Scalar>,
+    /// A batch's spelling of the same, for reading: see [`total`](Self::total).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_no_of_elements: Option<Scalar>,
     #[serde(default)]
     pub total_pages: Option<Scalar>,
     #[serde(default)]
@@ -113,6 +116,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// How many elements the whole list has, in either spelling.
+    pub fn total(&self) -> Option<u64> {
+        total(&self.total_elements, &self.total_no_of_elements)
+    }
+
     /// A page of a list of `total` elements.
     pub fn new(page: PageRequest, total: u64, content: Vec<T>) -> Self {
         let pages = total.div_ceil(page.size().into());
@@ -120,6 +128,7 @@ impl<T> Page<T> {
             page_no: Some(Scalar::number(page.number().into())),
             page_size: Some(Scalar::number(page.size().into())),
             total_elements: Some(Scalar::number(total)),
+            total_no_of_elements: None,
             total_pages: Some(Scalar::number(pages)),
             is_first: Some(Scalar::boolean(page.number() == 0)),
             is_last: Some(Scalar::boolean(u64::from(page.number()) + 1 >= pages)),
@@ -137,8 +146,11 @@ pub struct BulkPage<T> {
     pub page_no: Option<Scalar>,
     #[serde(default)]
     pub page_size: Option<Scalar>,
-    #[serde(default, alias = "totalElements")]
+    #[serde(default)]
     pub total_no_of_elements: Option<Scalar>,
+    /// A listing's spelling of the same, for reading: see [`total`](Self::total).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_elements: Option<Scalar>,
     #[serde(default)]
     pub total_pages: Option<Scalar>,
     #[serde(default)]
@@ -156,6 +168,11 @@ impl<T> Default for BulkPage<T> {
 }
 
 impl<T> BulkPage<T> {
+    /// How many elements there are, in either spelling.
+    pub fn total(&self) -> Option<u64> {
+        total(&self.total_no_of_elements, &self.total_elements)
+    }
+
     /// All elements in one page, with the guide's page size and its `isFirst` of null.
     pub fn whole(content: Vec<T>) -> Self {
         let total = u64::try_from(content.len()).unwrap_or(u64::MAX);
@@ -163,12 +180,17 @@ impl<T> BulkPage<T> {
             page_no: Some(Scalar::number(0)),
             page_size: Some(Scalar::number(PAGE_SIZE_MAX.into())),
             total_no_of_elements: Some(Scalar::number(total)),
+            total_elements: None,
             total_pages: Some(Scalar::number(1)),
             is_first: None,
             is_last: Some(Scalar::boolean(true)),
             content: content.into_iter().map(Item::Read).collect(),
         }
     }
+}
+
+fn total(own: &Option<Scalar>, other: &Option<Scalar>) -> Option<u64> {
+    own.as_ref().and_then(Scalar::whole).or_else(|| other.as_ref().and_then(Scalar::whole))
 }
 
 /// An element of a list. One that isn't an object of that sort doesn't make the list fail: it is kept as it came.
@@ -217,7 +239,9 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Item<T> {
     }
 }
 
-fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(crate) fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 

@@ -3,11 +3,10 @@
 
 use asaanbill_core::{Payment, Stage};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::date::{Day, Stamp};
 use crate::decimal::Money;
-use crate::scalar::{Private, Scalar};
+use crate::scalar::{Private, Raw, Scalar};
 use crate::status::StatusText;
 
 /// One payment of a list, by id or of a search. Amounts are strings, the due date has the year first, and `paidAt` is `N/A`
@@ -30,7 +29,7 @@ pub struct ListedPayment {
     pub status: Option<StatusText>,
     pub created_at: Option<Stamp>,
     pub paid_at: Option<Stamp>,
-    pub payment_details: Vec<Box<RawValue>>,
+    pub payment_details: Option<Raw>,
 }
 
 impl ListedPayment {
@@ -54,6 +53,7 @@ impl ListedPayment {
             status: Some(stage.status().into()),
             created_at: Some(Stamp::tight(*created_at)),
             paid_at: Some(stage.paid_at().map_or_else(Stamp::not_applicable, Stamp::tight)),
+            payment_details: Some(Raw::empty_list()),
             ..Self::default()
         }
     }

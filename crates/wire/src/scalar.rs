@@ -50,6 +50,15 @@ impl Scalar {
         &self.text
     }
 
+    /// Whether it can be shown to anybody: a number, a day, a time, a word of the guide in capitals.
+    fn is_harmless(&self) -> bool {
+        const LONGEST: usize = 32;
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let plain = MONTHS.iter().fold(self.text.to_string(), |text, month| text.replacen(month, "", 1));
+        let is_word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "_/:.+- ".contains(c);
+        plain.len() <= LONGEST && (plain.chars().all(is_word) || matches!(&*self.text, "true" | "false"))
+    }
+
     /// Whether it is a JSON string.
     pub fn is_text(&self) -> bool {
         self.quoted
@@ -89,9 +98,14 @@ impl Serialize for Scalar {
     }
 }
 
+/// Shows numbers, days, statuses and the like; hides what may be a person's words.
 impl fmt::Debug for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.quoted { write!(f, "{:?}", self.text) } else { f.write_str(&self.text) }
+        match (self.is_harmless(), self.quoted) {
+            (true, true) => write!(f, "{:?}", self.text),
+            (true, false) => f.write_str(&self.text),
+            (false, _) => write!(f, "<{} characters>", self.text.chars().count()),
+        }
     }
 }
 
@@ -118,6 +132,35 @@ impl fmt::Debug for Private {
     }
 }
 
+/// Any JSON, kept as it came. `Debug` hides it: nobody knows what it holds.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Raw(Box<RawValue>);
+
+impl Raw {
+    /// `[]`
+    pub fn empty_list() -> Self {
+        Self(RawValue::from_string("[]".into()).expect("an empty list is JSON"))
+    }
+
+    /// The JSON. Keep it out of logs.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(raw.to_owned()))
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes>", self.0.get().len())
+    }
+}
+
 /// A newtype over [`Scalar`] that is read and written as it came.
 macro_rules! scalar_newtype {
     ($(#[$doc:meta])* $name:ident) => {
@@ -140,7 +183,7 @@ macro_rules! scalar_newtype {
 
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.fmt(f)
+                if $crate::Message::is_known(self.as_str()) { f.write_str(self.as_str()) } else { self.0.fmt(f) }
             }
         }
     };

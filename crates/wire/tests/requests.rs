@@ -103,6 +103,7 @@ fn what_a_strict_hub_refuses() {
     assert_eq!(read(r#"{"payment":{}}"#), Ok(None));
     assert_eq!(read(r#"{"payment":{"amount":50}}"#), Err("not strings"));
     assert_eq!(read(r#"{"payment":{"amount":"50","amount":"60"}}"#), Err("not the object"));
+    assert!(serde_json::from_str::<LoginRequest>(r#"["s3cret"]"#).is_err());
     for body in [
         "",
         "[]",

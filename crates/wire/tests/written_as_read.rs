@@ -1,9 +1,9 @@
 //! Invariant: what the hub side writes, the client side reads.
 
-use asaanbill_core::{Fields, NewPayment, Payment, PaymentId, PaymentKind, Psid, Stage};
+use asaanbill_core::{BulkRequestId, Fields, NewPayment, Payment, PaymentId, PaymentKind, Psid, Stage};
 use asaanbill_wire::{
-    AddRequest, AddedPayment, BulkPayment, Day, Envelope, ListedPayment, Literals, Money, Page, PageRequest, Processed,
-    Stamp, StatusText,
+    AddRequest, AddedPayment, BulkAnswer, BulkDetail, BulkEcho, BulkPayment, BulkRow, BulkStatus, Day, Envelope, Item,
+    ListedPayment, Literals, Money, Page, PageRequest, Processed, RowStatus, Scalar, Stamp, StatusText,
 };
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use proptest::prelude::*;
@@ -126,6 +126,29 @@ proptest! {
             prop_assert_eq!(paid_at.is_not_applicable(), payment.stage.paid_at().is_none());
             prop_assert_eq!(paid_at.timestamp(), payment.stage.paid_at().and_then(minute));
         }
+    }
+
+    /// A batch's detail and its answer row by row, with statuses of any text.
+    #[test]
+    fn a_batch(payments in proptest::collection::vec(payment(), 0..4), why in text(), id in 1_u64..1_000_000) {
+        let id = BulkRequestId::try_from(id).expect("in range");
+        let detail = BulkDetail::new(id, at(0), at(60), StatusText::text("PROCESSED"), payments.iter().map(BulkPayment::from).collect());
+        let read = sent(&detail);
+        prop_assert_eq!(read.bulk_payment_request_id.and_then(|n| n.whole()), Some(id.get()));
+        prop_assert_eq!(read.payments.total(), Some(payments.len() as u64));
+        prop_assert!(read.payments.content.iter().all(|item| item.read().is_some()));
+
+        let row = BulkRow { title: why.as_str().into(), ..BulkRow::default() };
+        let echoes = vec![
+            BulkEcho { row: &row, status: RowStatus::accepted() },
+            BulkEcho { row: &row, status: RowStatus::text(why.as_str()) },
+        ];
+        let answer = BulkAnswer { bulk_payment_request_id: Some(Scalar::number(id.get())), payments: echoes };
+        let text = serde_json::to_string(&Envelope::success(&answer)).unwrap();
+        let read: BulkAnswer<Item<BulkStatus>> = Envelope::read(&text).unwrap().data().unwrap();
+        prop_assert_eq!(read.id(), Some(id));
+        let said = |row: &Item<BulkStatus>| row.read().and_then(|r| r.status.as_ref()).and_then(|s| s.refusal().map(str::to_owned));
+        prop_assert_eq!(read.payments.iter().map(said).collect::<Vec<_>>(), vec![None, Some(why)]);
     }
 
     #[test]

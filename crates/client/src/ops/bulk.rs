@@ -1,9 +1,11 @@
 //! Batches.
 
+use std::fmt;
+
 use asaanbill_core::{BULK_ROWS_MAX, Bill, BulkRequestId};
 use asaanbill_wire::{
     self as wire, BulkAnswer, BulkDetail, BulkRow, BulkStatus, CONTENT_TYPE, CONTENT_TYPE_JSON, Endpoint, Item,
-    PageRequest, Scalar, StatusText,
+    Message, PageRequest, Scalar, StatusText,
 };
 use bytes::Bytes;
 
@@ -23,8 +25,8 @@ pub struct BulkAccepted {
     pub rows: Vec<RowOutcome>,
 }
 
-/// What the hub says of one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the hub says of one row. `Debug` shows the hub's words only if they are known to name nobody.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowOutcome {
     /// Accepted. (The hub says `PROCESSED`, which here doesn't mean paid.)
@@ -45,6 +47,8 @@ pub struct BulkRequest {
     pub status: Box<str>,
     /// Its payments, in the hub's order.
     pub payments: Vec<Payment>,
+    /// How many of its payments can't be read.
+    pub unread: usize,
 }
 
 /// One batch in the list of batches.
@@ -98,11 +102,14 @@ impl Client {
         let sent_at = now();
         let answer: Result<BulkAnswer<Item<BulkStatus>>, _> = self.sessions.call(&call).await;
         let rows = || request.payments.into_iter().map(BulkRow::into_owned).collect();
-        let answer = answer.map_err(|error| error.intended(|| Intent::AddBulk { rows: rows(), sent_at }))?;
-        let mut rows: Vec<_> = answer.payments.iter().map(row_outcome).collect();
-        // Rows are matched by position: an answer of another length says nothing of the rows beyond it.
-        rows.resize(count, RowOutcome::Unknown);
-        Ok(BulkAccepted { id: answer.id(), rows })
+        match answer {
+            Ok(answer) => Ok(BulkAccepted { id: answer.id(), rows: outcomes(&answer, count) }),
+            Err(error) => {
+                let refused = error.refusal_data().and_then(|data| serde_json::from_str(data.get()).ok());
+                let rows_refused = refused.map_or_else(Vec::new, |refused| outcomes(&refused, count));
+                Err(error.with_rows(rows_refused).intended(|| Intent::AddBulk { rows: rows(), sent_at }))
+            }
+        }
     }
 
     /// One batch with all its payments.
@@ -116,14 +123,18 @@ impl Client {
         let endpoint = Endpoint::BulkRequest;
         let call = Call { endpoint, path: endpoint.path(id), body: Bytes::new(), effect: Effect::Read };
         let detail: BulkDetail = self.sessions.call(&call).await?;
+        let count = detail.payments.content.len();
+        let payments: Vec<_> =
+            detail.payments.content.into_iter().filter_map(Item::into_read).map(Payment::from).collect();
         Ok(BulkRequest {
             id: detail.bulk_payment_request_id.as_ref().and_then(number),
             status: word(detail.status.as_ref()),
-            payments: detail.payments.content.into_iter().filter_map(Item::into_read).map(Payment::from).collect(),
+            unread: count - payments.len(),
+            payments,
         })
     }
 
-    /// A page of the channel's batches, newest first.
+    /// A page of the channel's batches that came over the interface, newest first; not those that came as files.
     ///
     /// Cancellation: safe.
     ///
@@ -144,10 +155,30 @@ impl Client {
     }
 }
 
+/// Rows are matched by position, so an answer of another length says nothing of any.
+fn outcomes(answer: &BulkAnswer<Item<BulkStatus>>, count: usize) -> Vec<RowOutcome> {
+    if answer.payments.len() == count {
+        answer.payments.iter().map(row_outcome).collect()
+    } else {
+        vec![RowOutcome::Unknown; count]
+    }
+}
+
 fn row_outcome(row: &Item<BulkStatus>) -> RowOutcome {
     match row.read().and_then(|row| row.status.as_ref()) {
         None => RowOutcome::Unknown,
         Some(status) => status.refusal().map_or(RowOutcome::Accepted, |why| RowOutcome::Refused(why.into())),
+    }
+}
+
+impl fmt::Debug for RowOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("Accepted"),
+            Self::Refused(why) if Message::is_known(why) => write!(f, "Refused({why:?})"),
+            Self::Refused(why) => write!(f, "Refused(<{} characters>)", why.chars().count()),
+            Self::Unknown => f.write_str("Unknown"),
+        }
     }
 }
 

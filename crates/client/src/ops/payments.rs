@@ -25,15 +25,11 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     pub(crate) fn from_wire<W>(page: wire::Page<W>, read: impl FnMut(W) -> T) -> Self {
+        let total = page.total();
         let said_last = page.is_last.as_ref().and_then(Scalar::flag);
         let count = page.content.len();
         let items: Vec<T> = page.content.into_iter().filter_map(Item::into_read).map(read).collect();
-        Self {
-            unread: count - items.len(),
-            items,
-            total: page.total_elements.as_ref().and_then(Scalar::whole),
-            is_last: said_last.unwrap_or(count == 0),
-        }
+        Self { unread: count - items.len(), items, total, is_last: said_last.unwrap_or(count == 0) }
     }
 
     fn empty() -> Self {

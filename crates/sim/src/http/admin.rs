@@ -1,6 +1,7 @@
 //! The simulator's own pages: what a hub doesn't have.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use asaanbill_core::{Amount, Psid};
 use asaanbill_wire::ListedPayment;
@@ -39,7 +40,7 @@ struct Refused {
     error: String,
 }
 
-fn refused(status: StatusCode, error: &(impl ToString + ?Sized)) -> Response {
+fn refused(status: StatusCode, error: &dyn Display) -> Response {
     json(status, &Refused { error: error.to_string() })
 }
 
@@ -47,7 +48,7 @@ fn refused(status: StatusCode, error: &(impl ToString + ?Sized)) -> Response {
 pub(super) async fn pay(State(sim): State<Sim>, body: Bytes) -> Response {
     let request = std::str::from_utf8(&body).ok().and_then(|text| serde_json::from_str::<PayRequest<'_>>(text).ok());
     let Some(PayRequest { psid, amount, reference }) = request else {
-        return refused(StatusCode::BAD_REQUEST, r#"expected {"psid":"…","amount":"…","reference":"…"}"#);
+        return refused(StatusCode::BAD_REQUEST, &r#"expected {"psid":"…","amount":"…","reference":"…"}"#);
     };
     let (psid, amount) = match (psid.parse::<Psid>(), amount.parse::<Amount>()) {
         (Ok(psid), Ok(amount)) => (psid, amount),

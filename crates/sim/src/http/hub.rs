@@ -6,8 +6,8 @@ use asaanbill_core::{ChannelId, NewPayment, PaymentKind};
 use asaanbill_wire::{
     AddRequest, AddedPayment, BulkRequest, CHANNEL_HEADER, CONTENT_TYPE, CONTENT_TYPE_CSV, CONTENT_TYPE_JSON, Endpoint,
     Envelope, GENERATION_TYPES, Literals, LoginAnswer, LoginChannel, LoginRequest, LoginUser, Message, NotText,
-    PAGE_NO, PAGE_SIZE, PageRequest, Permission, SEGMENT, Scalar, TOKEN_HEADER, USERNAME_HEADER, read_generation_type,
-    refusal,
+    PAGE_NO, PAGE_SIZE, PageRequest, Permission, Private, SEGMENT, Scalar, TOKEN_HEADER, USERNAME_HEADER,
+    read_generation_type, refusal,
 };
 use axum::body::Body;
 use axum::extract::State;
@@ -67,7 +67,7 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
         Endpoint::Search => {
             let page = query.page()?;
             let found = sim.engine().read(move |tx| hub::search(tx, channel, &value, page)).await?;
-            let nothing = found.total_elements.as_ref().and_then(Scalar::whole) == Some(0);
+            let nothing = found.total() == Some(0);
             if nothing && sim.settings().empty_search_is_not_found {
                 return Err(Refusal::not_found(Message::PaymentNotFound));
             }
@@ -192,17 +192,13 @@ impl<'q> Query<'q> {
 }
 
 async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal> {
-    let invalid = || Refusal::bad_request(Message::InvalidBody);
-    // What serde derives would take an array of one string for the object.
-    if !body.trim_start().starts_with('{') {
-        return Err(invalid());
-    }
-    let request: LoginRequest = serde_json::from_str(body).map_err(|_| invalid())?;
+    let request: LoginRequest = serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
     let credentials = hub::Credentials { user, password: request.password };
     let (access, token) = sim.login(credentials).await?;
     show(LoginAnswer {
         token: token.text,
-        user: Some(LoginUser::default()),
+        // A simulator's users have one name. (assumed: the guide's sample has two)
+        user: Some(LoginUser { first_name: Some(Private::text(access.user)), last_name: Some(Private::text("")) }),
         channel: Some(LoginChannel {
             id: Some(Scalar::number(access.channel.get())),
             name: Some(Scalar::text(access.channel_name)),

@@ -23,7 +23,8 @@ pub(crate) fn add(tx: Tx<'_>, channel: ChannelId, new: NewPayment, now: Timestam
             };
             approve(tx, channel, &payment, psid, discard, now)
         }
-        // Numbers grow within a store, so the newest payment of all isn't overtaken.
+        // Numbers grow within a store, so the newest payment of all is neither there already nor overtaken.
+        Decision::AlreadySo => Ok(payment),
         Decision::Overtaken { by } => commit(tx, payment.clone(), payment.overtake(by, now)),
     }
 }

@@ -123,6 +123,7 @@ fn assign(tx: Tx<'_>, channel: ChannelId, payments: Vec<Payment>, now: Timestamp
             Outcome::Approved { psid, discard } => {
                 approve(tx, channel, &payment, psid, discard, now)?;
             }
+            Outcome::AlreadySo => {}
             Outcome::Overtaken { by } => {
                 commit(tx, payment.clone(), payment.overtake(by, now))?;
             }

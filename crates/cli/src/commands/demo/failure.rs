@@ -59,3 +59,23 @@ impl<T> There<T> for Option<T> {
 pub(super) fn holds(fact: bool, what: &str) -> Result<(), Failure> {
     if fact { Ok(()) } else { Err(Failure::new(format!("it doesn't hold that {what}"))) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{During as _, There as _, holds};
+
+    #[test]
+    fn what_does_not_hold_ends_the_story_and_says_why() {
+        assert!(holds(true, "two is two").is_ok());
+        let failure = holds(false, "two is three").unwrap_err();
+        assert_eq!(failure.to_string(), "the demonstration failed: it doesn't hold that two is three");
+        assert!(Some(1).there("a number").is_ok());
+        assert_eq!(
+            None::<u8>.there("a number").unwrap_err().to_string(),
+            "the demonstration failed: a number is missing"
+        );
+        let caused = Err::<(), _>(std::fmt::Error).during("writing").unwrap_err();
+        assert_eq!(caused.to_string(), "the demonstration failed: writing");
+        assert!(std::error::Error::source(&caused).is_some());
+    }
+}

@@ -37,6 +37,6 @@ pub(crate) async fn run(json: bool) -> ExitCode {
 async fn tell(output: &mut Output) -> Result<(), Failure> {
     let mut world = World::start(output).await?;
     let told = story::tell(&mut world, output).await;
-    world.stop().await?;
-    told
+    // The step that failed says more than a store that can't be removed after it.
+    told.and(world.stop().await)
 }

@@ -239,8 +239,9 @@ fn stands(payment: &Payment, status: PaymentStatus) -> bool {
     payment.status() == Some(Status::Known(status))
 }
 
-fn number(payment: &Payment) -> u64 {
-    payment.id().map_or(0, |id| id.get())
+/// A dash where the hub's number can't be read: who relies on it asks for it.
+fn number(payment: &Payment) -> Value {
+    payment.id().map_or_else(|| Value::from("-"), |id| Value::from(id.get()))
 }
 
 fn psid_of(payment: &Payment) -> String {

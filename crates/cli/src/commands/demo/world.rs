@@ -1,5 +1,6 @@
 //! A hub, a receiver and a client, each behind a socket of this machine.
 
+use std::future::pending;
 use std::net::SocketAddr;
 
 use asaanbill_callbacks::{Confirmed, Handler, HandlerError, Location, Receiver};
@@ -11,16 +12,16 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::failure::{During as _, Failure, There as _};
 use crate::output::{Output, Step};
 
-/// When the story takes place: before the due dates of the guide's samples. Karachi time.
+/// When the story takes place: before the due date of the bill that is paid. Karachi time.
 const WHEN: DateTime = DateTime::constant(2025, 8, 1, 10, 22, 0, 0);
 
-/// How many confirmed events may wait for the story. It waits for each, so one is enough.
+/// How many confirmed events may wait for the story, which waits for two.
 const EVENTS_MAX: usize = 8;
 
 /// What the story takes place in.
@@ -28,22 +29,9 @@ pub(super) struct World {
     pub(super) client: Client,
     pub(super) hub: SocketAddr,
     pub(super) events: mpsc::Receiver<Confirmed>,
-    servers: Vec<Server>,
+    servers: Vec<JoinHandle<std::io::Result<()>>>,
     /// The hub's and the receiver's stores; removed with the world.
     folder: TempDir,
-}
-
-struct Server {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
-impl Server {
-    /// Serves in the background until it is told to stop.
-    fn start(serve: impl FnOnce(oneshot::Receiver<()>) -> JoinHandle<std::io::Result<()>>) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        Self { stop, task: serve(stopped) }
-    }
 }
 
 /// Hands confirmed events to the story.
@@ -79,13 +67,9 @@ impl World {
         let inbox = Location::File(folder.path().join("inbox.db"));
         let receiving = Receiver::builder(inbox, client.clone(), Tell(tell)).build().await.during("the receiver")?;
 
-        let until = |stopped: oneshot::Receiver<()>| async {
-            // A dropped sender means the same.
-            let _ = stopped.await;
-        };
         let servers = vec![
-            Server::start(|stop| tokio::spawn(async move { sim.serve(hub_listener, until(stop)).await })),
-            Server::start(|stop| tokio::spawn(async move { receiving.serve(receiver_listener, until(stop)).await })),
+            tokio::spawn(async move { sim.serve(hub_listener, pending()).await }),
+            tokio::spawn(async move { receiving.serve(receiver_listener, pending()).await }),
         ];
         let step = Step::new("start", "A hub and a call-back receiver start on this machine")
             .line(format!("hub        {base}"))
@@ -104,14 +88,10 @@ impl World {
 
     /// Stops the servers, and removes the stores.
     pub(super) async fn stop(self) -> Result<(), Failure> {
-        let Self { client, hub: _, events, servers, folder } = self;
-        // Connections that are kept open for the next request would hold the servers up.
-        drop((client, events));
-        for Server { stop, task } in servers {
-            // A server that has stopped by itself says why below.
-            let _ = stop.send(());
-            task.abort();
-            match task.await {
+        let Self { client: _, hub: _, events: _, servers, folder } = self;
+        for server in servers {
+            server.abort();
+            match server.await {
                 Ok(served) => served.during("serving")?,
                 Err(stopped) if stopped.is_cancelled() => {}
                 Err(panicked) => return Err(panicked).during("serving"),
