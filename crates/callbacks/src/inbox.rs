@@ -281,7 +281,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_next_is_found_by_an_index_alone() {
         for (query, index) in [(NEXT_OPEN, "receipts_due"), (NEXT_UNHANDLED, "effects_due")] {
-            let plan = inbox().0.read(move |db| {
+            let inbox = inbox();
+            let plan = inbox.0.read(move |db| {
                 let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {query}"))?;
                 let steps = explain.query_map([], |row| row.get::<_, String>("detail"))?;
                 Ok::<_, StorageError>(steps.collect::<Result<Vec<_>, _>>()?)

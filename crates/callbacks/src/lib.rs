@@ -18,6 +18,10 @@
 //! The handler runs **at least once** for each effect: again after a crash between its end and the note of it. The effect
 //! key tells a repeat.
 //!
+//! Two payments of one PSID and one amount, as on an open QR code, have call-backs that look alike. Each call-back stands for
+//! a paid record that none stood for before it; one too many is a [`ReceiptState::Duplicate`]. While the PSID can still be
+//! paid, it first waits whether that payment comes.
+//!
 //! # What it is not
 //!
 //! It can't hear a call-back that the hub never sent: finding payments that no call-back announced is not there yet, nor are

@@ -91,7 +91,8 @@ async fn a_body_that_does_not_come_is_not_acknowledged() {
     let answer = waiting.await;
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(answer.contains(r#"{"responseCode":503,"#), "{answer}");
-    assert!(begun.elapsed() >= Duration::from_secs(1), "not before its time");
+    let (second, hubs_patience) = (Duration::from_secs(1), Duration::from_secs(5));
+    assert!((second..hubs_patience).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert_eq!(world.states().await, []);
 }
 

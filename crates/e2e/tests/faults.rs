@@ -15,7 +15,7 @@ async fn client_with(world: &World, fault: Fault) -> Client {
 /// How many payments the hub has, and what it calls the client's verdict.
 async fn check(fault: Fault, verdict: ErrorKind, in_the_hub: u64) {
     let world = World::start().await.unwrap();
-    let client = client_with(&world, fault.clone()).await;
+    let client = client_with(&world, fault).await;
     let error = client.add(&bill("FS-BSCS-095", "50").unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), verdict, "{fault:?}");
     assert_eq!(error.intent().is_some(), verdict == ErrorKind::OutcomeUnknown);

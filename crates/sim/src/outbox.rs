@@ -55,3 +55,31 @@ async fn attempt(owed: &Owed, transport: &dyn Transport) -> Result<(), String> {
     }
     Acknowledgement::read(answer.body()).map(drop).map_err(|refused| refused.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use asaanbill_transport::{AttemptDeadline, ErrorKind, ResponseLimit, TransportError, from_fn};
+    use bytes::Bytes;
+    use http::Request;
+    use tokio::time::Instant;
+
+    use super::attempt;
+    use crate::store::Owed;
+
+    /// Five seconds from the start, to the millisecond, and 64 KiB: the transport keeps to what it is told.
+    #[tokio::test(start_paused = true)]
+    async fn the_limits_of_an_attempt() {
+        let transport = from_fn(|request: Request<Bytes>| async move {
+            assert_eq!(request.uri(), "http://127.0.0.1:1/hooks/processed");
+            let deadline = AttemptDeadline(Instant::now() + Duration::from_secs(5));
+            assert_eq!(request.extensions().get(), Some(&deadline));
+            assert_eq!(request.extensions().get(), Some(&ResponseLimit(65_536)));
+            Err(TransportError::unknown(ErrorKind::Timeout))
+        });
+        let owed = Owed { id: 1, url: "http://127.0.0.1:1/hooks".into(), path: "/processed".into(), body: "{}".into() };
+        let failure = attempt(&owed, &transport).await.unwrap_err();
+        assert_eq!(failure, "the deadline passed (the request may have been received)");
+    }
+}

@@ -172,7 +172,7 @@ async fn a_login() {
     check(
         &answer,
         &format!(
-            r#"{{"token":"{token}","user":{{"firstName":null,"lastName":null}},"channel":{{"id":23,"name":"Evamp & Saanga"}}}}"#
+            r#"{{"token":"{token}","user":{{"firstName":"demo","lastName":""}},"channel":{{"id":23,"name":"Evamp & Saanga"}}}}"#
         ),
     );
 }
