@@ -88,7 +88,7 @@ async fn what_is_confirmed_and_not_handled_is_handled_after_reopening() {
 
     let mut world = world.restart(|_| {}).await;
     world.pass(MINUTE).await;
-    assert_eq!(world.handled(), [key.clone()]);
+    assert_eq!(world.handled(), std::slice::from_ref(&key));
     assert_eq!(world.handed_over(), [key.clone(), key], "with the same key");
 }
 

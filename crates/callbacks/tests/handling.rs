@@ -29,7 +29,7 @@ async fn check_retries(deed: Deed, seconds: &[u64]) {
         assert_eq!(world.handed_over().len(), failures + 1, "not before its time");
         world.pass(Duration::from_secs(1)).await;
     }
-    assert_eq!(world.handled(), [key.clone()]);
+    assert_eq!(world.handled(), std::slice::from_ref(&key));
     assert_eq!(world.handed_over(), vec![key; seconds.len() + 1], "always with the same key");
     world.pass(MINUTE).await;
     assert_eq!(world.handed_over().len(), seconds.len() + 1, "what is handled stays so");
@@ -102,7 +102,7 @@ async fn a_store_that_fails_repeats_no_handling() {
         tokio::time::advance(Duration::from_secs(1)).await;
         world.receipts().await;
     }
-    assert_eq!(world.handed_over(), [key.clone()]);
+    assert_eq!(world.handed_over(), std::slice::from_ref(&key));
     world.file().execute_batch("DROP TRIGGER full").unwrap();
     tokio::time::advance(Duration::from_secs(1)).await;
     world.pass(MINUTE).await;

@@ -114,12 +114,12 @@ impl Hub {
     }
 
     pub(crate) fn set_status(&self, id: u64, status: &str) {
-        self.state().records[id as usize - 1].status = status.into();
+        self.state().records[usize::try_from(id).unwrap() - 1].status = status.into();
     }
 
     /// Makes a record's number something else.
     pub(crate) fn set_id(&self, id: u64, shown: &str) {
-        self.state().records[id as usize - 1].id = shown.into();
+        self.state().records[usize::try_from(id).unwrap() - 1].id = shown.into();
     }
 
     /// A batch of payments, each as its PSID, or nothing, and its status.
