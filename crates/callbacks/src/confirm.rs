@@ -163,10 +163,12 @@ fn is_over(status: Option<&Status>) -> bool {
     matches!(status, Some(Status::Known(PaymentStatus::Discarded | PaymentStatus::Errored)))
 }
 
-/// Whether each of a batch's payments has its PSID or never will, and one at least has it.
+/// Whether each of a batch's payments has its PSID or never will, and one at least has it. Of one that can't be read nobody
+/// knows.
 fn is_done(batch: &BulkRequest) -> bool {
     let has_psid = |payment: &Payment| payment.psid().is_some();
-    batch.payments.iter().all(|payment| has_psid(payment) || is_over(payment.status().as_ref()))
+    batch.unread == 0
+        && batch.payments.iter().all(|payment| has_psid(payment) || is_over(payment.status().as_ref()))
         && batch.payments.iter().any(has_psid)
 }
 
