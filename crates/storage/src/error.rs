@@ -36,6 +36,23 @@ impl StorageError {
         Self { source: Some(source.into()), ..self }
     }
 
+    /// A store that holds what makes no sense to the program that reads it: a mistake, or somebody else has written to it.
+    pub fn senseless(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(StorageErrorKind::Statement, "reading what is stored").caused(source)
+    }
+
+    /// A store that takes nothing more.
+    pub fn closed() -> Self {
+        Self::new(StorageErrorKind::Unavailable, "the store is closed")
+    }
+
+    /// The same failure, for another of those that it concerns: with the cause in words.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        Self { kind: self.kind, context: self.context, source }
+    }
+
     /// What sort of failure.
     pub fn kind(&self) -> StorageErrorKind {
         self.kind

@@ -1,64 +1,73 @@
 //! Adding one payment.
 
 use asaanbill_core::{
-    Change, ChannelId, Decision, IdentifierState, NewPayment, Payment, PaymentId, Psid, PsidSource, Refused,
+    Change, ChannelId, Decision, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused,
 };
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 
-use crate::store::{Tx, contradiction};
+use super::Cause;
+use crate::store::{Book, contradiction};
 
 /// Adds a payment, which is approved at once and takes over its identifier's PSID. (Guide, Add Payment, notes 1 to 3)
-pub(crate) fn add(tx: Tx<'_>, channel: ChannelId, new: NewPayment, now: Timestamp) -> Result<Payment, StorageError> {
-    let payment = tx.insert_payment(channel, new, None, now)?;
-    let state = match payment.new.identifier() {
-        Some(identifier) => tx.identifier(channel, identifier)?,
+pub(super) fn add(
+    book: &mut Book,
+    channel: ChannelId,
+    new: NewPayment,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<PaymentId, StorageError> {
+    let identifier = new.identifier().cloned();
+    let id = book.insert(channel, new, None, now)?;
+    let state = match &identifier {
+        Some(identifier) => book.identifier(channel, identifier),
         None => IdentifierState::Unused,
     };
-    match state.decide(payment.id) {
+    match state.decide(id) {
         Decision::Approve { psid, discard } => {
             let psid = match psid {
                 PsidSource::TakeOver(psid) => psid,
-                PsidSource::Allocate => tx.allocate_psid()?,
+                PsidSource::Allocate => book.allocate_psid(channel, identifier.as_ref(), id)?,
             };
-            approve(tx, channel, &payment, psid, discard, now)
+            approve(book, channel, id, psid, discard, cause, now)?;
+            book.note(cause.event(channel, id, now, "added"));
+            Ok(id)
         }
-        // Numbers grow within a store, so the newest payment of all is neither there already nor overtaken.
-        Decision::AlreadySo => Ok(payment),
-        Decision::Overtaken { by } => commit(tx, payment.clone(), payment.overtake(by, now)),
+        // Numbers grow within an identifier, so its newest payment is neither there already nor overtaken.
+        Decision::AlreadySo | Decision::Overtaken { .. } => Err(contradiction(Refused::AlreadySo)),
     }
 }
 
 /// Gives a payment its PSID, discards the one before it, and remembers whom the PSID serves.
 pub(super) fn approve(
-    tx: Tx<'_>,
+    book: &mut Book,
     channel: ChannelId,
-    payment: &Payment,
+    id: PaymentId,
     psid: Psid,
     discard: Option<PaymentId>,
+    cause: Cause,
     now: Timestamp,
-) -> Result<Payment, StorageError> {
-    if let Some(earlier) = discard
-        && let Some(earlier) = tx.payment(channel, earlier)?
-    {
-        commit(tx, earlier.clone(), earlier.supersede(now))?;
+) -> Result<(), StorageError> {
+    if let Some(earlier) = discard {
+        commit(book, book.payment(earlier)?.supersede(now))?;
+        book.note(cause.event(channel, earlier, now, &format!("discarded: payment {id} took over its PSID")));
     }
-    let scheduled = match payment.schedule(now) {
+    match book.payment(id)?.schedule(now) {
         // A batch's payment has been scheduled before.
-        Err(Refused::AlreadySo) => payment.clone(),
-        change => commit(tx, payment.clone(), change)?,
-    };
-    let approved = commit(tx, scheduled.clone(), scheduled.assign(psid, now))?;
-    if let Some(identifier) = approved.new.identifier() {
-        let state = tx.identifier(channel, identifier)?.after_approval(approved.id, psid);
-        tx.put_identifier(channel, identifier, state)?;
+        Err(Refused::AlreadySo) => {}
+        change => commit(book, change)?,
     }
-    Ok(approved)
+    let payment = book.payment(id)?;
+    let identifier = payment.new.identifier().cloned();
+    commit(book, payment.assign(psid, now))?;
+    if let Some(identifier) = identifier {
+        let state = book.identifier(channel, &identifier).after_approval(id, psid);
+        book.put_identifier(channel, &identifier, state);
+    }
+    Ok(())
 }
 
-/// Commits what a rule decided, and returns the record as it stands then.
-pub(super) fn commit(tx: Tx<'_>, payment: Payment, change: Result<Change, Refused>) -> Result<Payment, StorageError> {
-    let change = change.map_err(contradiction)?;
-    tx.apply(&change)?;
-    Ok(Payment { stage: change.to, updated_at: change.at, ..payment })
+/// Makes the change that a rule decided. A rule that refuses contradicts what was loaded.
+pub(super) fn commit(book: &mut Book, change: Result<Change, Refused>) -> Result<(), StorageError> {
+    book.apply(change.map_err(contradiction)?)
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use asaanbill_core::{
-    BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, IdentifierState, NewPayment, Outcome, Payment, PaymentKind,
-    PaymentStatus, decide_batch,
+    BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, Outcome, PaymentId,
+    PaymentKind, PaymentStatus, Refused, decide_batch,
 };
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{
     BULK_APPROVED_PATH, BulkAnswer, BulkApproved, BulkEcho, BulkRequest, Envelope, Literals, Message, NotText,
     RowStatus, SUCCESS, Scalar, refusal,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::Refusal;
 use super::add::{approve, commit};
-use crate::store::{BulkStage, Tx, contradiction};
+use super::{Cause, Refusal};
+use crate::store::{Book, BulkStage, contradiction};
 
 /// A batch as it was asked for: its good rows, and what is said of each.
 pub(crate) struct Batch<'a> {
@@ -69,65 +69,186 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// How a batch comes from draft to approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkProgress {
+    /// As soon as the worker gets to it.
+    AtOnce,
+    /// After so long on the simulator's clock: half of it as drafts, half of it scheduled.
+    After(SignedDuration),
+    /// After its detail was asked for so often: scheduled by the first time, approved by the last. At least one.
+    Polls(u32),
+    /// A step whenever somebody asks for it.
+    ByHand,
+}
+
+impl BulkProgress {
+    /// When a batch's next step is due, from now: none where something else brings it on.
+    fn due_at(self, stage: BulkStage, now: Timestamp) -> Option<Timestamp> {
+        match (self, stage) {
+            (_, BulkStage::Processed) | (Self::Polls(_) | Self::ByHand, _) => None,
+            (Self::AtOnce, _) => Some(now),
+            (Self::After(delay), BulkStage::Draft) => now.checked_add(delay / 2).ok(),
+            (Self::After(delay), BulkStage::InProcess) => now.checked_add(delay - delay / 2).ok(),
+        }
+    }
+}
+
 /// Stores a batch's good rows as drafts.
-pub(crate) fn accept(
-    tx: Tx<'_>,
+pub(super) fn accept(
+    book: &mut Book,
     channel: ChannelId,
-    good: Vec<NewPayment>,
+    good: &[NewPayment],
+    progress: BulkProgress,
+    cause: Cause,
     now: Timestamp,
 ) -> Result<BulkRequestId, StorageError> {
-    let id = tx.insert_bulk_request(channel, good.len(), now)?;
-    for new in good {
-        tx.insert_payment(channel, new, Some(id), now)?;
+    let vouchers = good.len().try_into().map_err(contradiction)?;
+    let id = book.insert_batch(channel, vouchers, progress.due_at(BulkStage::Draft, now), now)?;
+    for (row, new) in (0..).zip(good) {
+        book.insert(channel, new.clone(), Some((id, row)), now)?;
     }
+    book.note(cause.batch_event(channel, id, now, &format!("accepted: {vouchers} payments")));
     Ok(id)
 }
 
-/// Takes the oldest unfinished batch one step further: its drafts are scheduled, or its scheduled payments get their PSIDs.
-/// Says whether there may be more to do.
-pub(crate) fn advance(tx: Tx<'_>, now: Timestamp) -> Result<bool, StorageError> {
-    let Some(batch) = tx.open_bulk_request()? else { return Ok(false) };
-    let payments = tx.of_bulk_request(batch.id)?;
-    if batch.status.as_str() == BulkStage::Draft.as_str() {
-        for payment in payments {
-            commit(tx, payment.clone(), payment.schedule(now))?;
-        }
-        tx.put_bulk_stage(batch.id, BulkStage::InProcess, now)?;
-    } else {
-        assign(tx, batch.channel, payments, now)?;
-        tx.put_bulk_stage(batch.id, BulkStage::Processed, now)?;
-        // "Successfully assigned PSIDs": a batch of which every row was overtaken has none to tell of. (assumed)
-        let approved = tx.of_bulk_request(batch.id)?.iter().any(|p| p.status() == PaymentStatus::Approved);
-        if approved {
-            tx.owe(batch.channel, BULK_APPROVED_PATH, &BulkApproved::from(batch.id), now)?;
-        }
-    }
-    Ok(true)
+/// Why a batch takes a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// The clock says so.
+    Due,
+    /// Somebody asks for it.
+    Hand,
 }
 
-fn assign(tx: Tx<'_>, channel: ChannelId, payments: Vec<Payment>, now: Timestamp) -> Result<(), StorageError> {
-    let rows: Vec<_> = payments.iter().map(|payment| (payment.id, payment.new.identifier().cloned())).collect();
-    let mut states: BTreeMap<_, IdentifierState> = BTreeMap::new();
-    for identifier in rows.iter().filter_map(|(_, identifier)| identifier.as_ref()) {
-        if !states.contains_key(identifier) {
-            states.insert(identifier.clone(), tx.identifier(channel, identifier)?);
-        }
+/// Takes a batch one step further: its drafts are scheduled, or its scheduled payments get their PSIDs. Returns how far it is
+/// then; none if there is no such batch.
+pub(super) fn step(
+    book: &mut Book,
+    (channel, id): (ChannelId, BulkRequestId),
+    push: Push,
+    progress: BulkProgress,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<Option<BulkStage>, StorageError> {
+    let Some((batch, payments)) = book.batch(channel, id) else { return Ok(None) };
+    let (mut batch, payments) = (batch.clone(), payments.to_vec());
+    // Somebody else was quicker, or the clock was set back.
+    let early = push == Push::Due && batch.due_at.is_none_or(|due| due > now);
+    if early || batch.stage == BulkStage::Processed {
+        return Ok(Some(batch.stage));
     }
-    let assigned = match decide_batch(&rows, &mut states, |_, _| tx.allocate_psid()) {
+    let what = if batch.stage == BulkStage::Draft {
+        book.schedule(channel, id, now);
+        batch.stage = BulkStage::InProcess;
+        "scheduled"
+    } else {
+        assign(book, channel, &payments, cause, now)?;
+        batch.stage = BulkStage::Processed;
+        "assigned: its payments have their PSIDs"
+    };
+    batch.due_at = progress.due_at(batch.stage, now);
+    batch.updated_at = now;
+    let stage = batch.stage;
+    book.note(cause.batch_event(channel, id, now, what));
+    book.put_batch(batch);
+    if stage == BulkStage::Processed {
+        announce(book, channel, id, &payments)?;
+    }
+    Ok(Some(stage))
+}
+
+/// "Successfully assigned PSIDs": a batch of which every row was overtaken or failed has none to tell of. (assumed)
+fn announce(book: &mut Book, channel: ChannelId, id: BulkRequestId, rows: &[PaymentId]) -> Result<(), StorageError> {
+    let approved = rows.iter().any(|id| book.payment(*id).is_ok_and(|p| p.status() == PaymentStatus::Approved));
+    if approved { book.owe(channel, BULK_APPROVED_PATH, &BulkApproved::from(id)) } else { Ok(()) }
+}
+
+fn assign(
+    book: &mut Book,
+    channel: ChannelId,
+    payments: &[PaymentId],
+    cause: Cause,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let mut rows = Vec::with_capacity(payments.len());
+    let mut states: BTreeMap<Identifier, IdentifierState> = BTreeMap::new();
+    for id in payments {
+        let payment = book.payment(*id)?;
+        if payment.status() == PaymentStatus::Errored {
+            continue;
+        }
+        let identifier = payment.new.identifier().cloned();
+        if let Some(identifier) = &identifier {
+            states.insert(identifier.clone(), book.identifier(channel, identifier));
+        }
+        rows.push((*id, identifier));
+    }
+    let allocate = |id, identifier: Option<&Identifier>| book.allocate_psid(channel, identifier, id);
+    let assigned = match decide_batch(&rows, &mut states, allocate) {
         Ok(assigned) => assigned,
         Err(BatchError::Allocate(error)) => return Err(error),
         Err(BatchError::TooManyRows(error)) => return Err(contradiction(error)),
     };
-    for (payment, row) in payments.into_iter().zip(assigned) {
+    for row in assigned {
         match row.outcome {
-            Outcome::Approved { psid, discard } => {
-                approve(tx, channel, &payment, psid, discard, now)?;
-            }
+            Outcome::Approved { psid, discard } => approve(book, channel, row.id, psid, discard, cause, now)?,
             Outcome::AlreadySo => {}
             Outcome::Overtaken { by } => {
-                commit(tx, payment.clone(), payment.overtake(by, now))?;
+                commit(book, book.payment(row.id)?.overtake(by, now))?;
+                book.note(cause.event(channel, row.id, now, &format!("errored: overtaken by payment {by}")));
             }
         }
     }
     Ok(())
+}
+
+/// Lets rows of an open batch fail, as a hub's own troubles would: those at these places (from 0), or all. Returns how many; none
+/// if there is no such batch.
+pub(super) fn fail(
+    book: &mut Book,
+    (channel, id): (ChannelId, BulkRequestId),
+    places: Option<&[u32]>,
+    why: &str,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<Option<u64>, StorageError> {
+    let Some((batch, payments)) = book.batch(channel, id) else { return Ok(None) };
+    if batch.stage == BulkStage::Processed {
+        return Ok(Some(0));
+    }
+    let mut failed = 0;
+    for (place, id) in (0..).zip(payments.to_vec()) {
+        if places.is_some_and(|places| !places.contains(&place)) {
+            continue;
+        }
+        match book.payment(id)?.fail(why, now) {
+            Ok(change) => {
+                book.apply(change)?;
+                book.note(cause.event(channel, id, now, "errored: by an administrator"));
+                failed += 1;
+            }
+            Err(Refused::AlreadySo | Refused::Invalid(_)) => {}
+        }
+    }
+    Ok(Some(failed))
+}
+
+/// Counts that a batch's detail was asked for. Returns how far the batch is to be taken for that, and how far it is; none if there
+/// is nothing to count.
+pub(super) fn poll(
+    book: &mut Book,
+    (channel, id): (ChannelId, BulkRequestId),
+    progress: BulkProgress,
+) -> Option<(BulkStage, BulkStage)> {
+    let BulkProgress::Polls(last) = progress else { return None };
+    let mut batch = book.batch(channel, id)?.0.clone();
+    batch.polls += 1;
+    let (to, stage) = if batch.polls >= last.into() {
+        (BulkStage::Processed, batch.stage)
+    } else {
+        (BulkStage::InProcess, batch.stage)
+    };
+    book.put_batch(batch);
+    Some((to, stage))
 }

@@ -1,8 +1,9 @@
-//! The eight operations and the bank's side, each a function over one transaction: the rules are the domain's, the rows the
-//! store's.
+//! The eight operations and the bank's side. What changes something is a [`Command`], decided over a book; what only shows
+//! something asks the store. The rules are the domain's, the rows the store's.
 
 mod add;
 mod bulk;
+mod command;
 mod login;
 mod pay;
 mod read;
@@ -11,10 +12,10 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::Message;
 use http::StatusCode;
 
-pub(crate) use add::add;
-pub(crate) use bulk::{Batch, accept, advance};
+pub use bulk::BulkProgress;
+pub(crate) use bulk::{Batch, Push};
+pub(crate) use command::{Act, Cause, Command, Outcome, decide, wants};
 pub(crate) use login::{Credentials, Token, check_password, digest, hash_password};
-pub(crate) use pay::{find, pay};
 pub(crate) use read::{bulk_detail, bulk_list, payment, payments, search};
 
 /// What the hub answers instead of success. Nothing has changed. Its data repeats a request: it has no `Debug`.

@@ -1,51 +1,62 @@
-//! The bank's side: what a PSID owes, and taking the money. The guide leaves it out; it follows 1BILL's public messages.
-//! (assumed)
+//! The bank's side: taking the money. The guide leaves it out; it follows 1BILL's public messages. (assumed)
 
-use asaanbill_core::{Amount, PayRefused, Payment, Psid, Refused, Settlement, Unpayable};
+use asaanbill_core::{Amount, Change, PayRefused, PaymentId, Psid, Refused, Settlement, Unpayable};
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{PROCESSED_PATH, Processed};
 use jiff::Timestamp;
 
+use super::Cause;
 use super::add::commit;
 use crate::bank::{BankError, Paid};
-use crate::store::Tx;
-
-/// The record that a PSID pays now: the approved one, else the newest.
-pub(crate) fn find(tx: Tx<'_>, psid: Psid) -> Result<Payment, BankError> {
-    let (_, payment) = tx.current(psid)?.ok_or(BankError::UnknownPsid)?;
-    Ok(payment)
-}
+use crate::store::Book;
 
 /// Takes a payer's money, once for each of the bank's references. The call-back that it causes is owed from the same
 /// transaction on.
-pub(crate) fn pay(tx: Tx<'_>, psid: Psid, amount: Amount, reference: &str, now: Timestamp) -> Result<Paid, BankError> {
-    if let Some(before) = tx.paid_under(psid, reference)? {
-        return Ok(Paid::Before(before));
+pub(super) fn pay(
+    book: &mut Book,
+    psid: Psid,
+    amount: Amount,
+    reference: &str,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<Result<Paid, BankError>, StorageError> {
+    if let Some(before) = book.paid_under(psid, reference) {
+        return Ok(Ok(Paid::Before(book.payment(before)?.clone())));
     }
-    let (channel, payment) = tx.current(psid)?.ok_or(BankError::UnknownPsid)?;
+    let Some(current) = book.current(psid) else { return Ok(Err(BankError::UnknownPsid)) };
+    let record = book.record(current)?;
+    let (channel, payment) = (record.channel, record.payment.clone());
     let paid = match payment.pay(amount, now) {
         Ok(Settlement::This(change)) => {
-            let paid = commit(tx, payment, Ok(change))?;
-            if let Some(identifier) = paid.new.identifier() {
-                let state = tx.identifier(channel, identifier)?.after_payment(paid.id);
-                tx.put_identifier(channel, identifier, state)?;
+            book.apply(change)?;
+            if let Some(identifier) = payment.new.identifier() {
+                let state = book.identifier(channel, identifier).after_payment(current);
+                book.put_identifier(channel, identifier, state);
             }
-            paid
+            current
         }
         Ok(Settlement::Another(stage)) => {
-            let template = payment;
-            let draft = tx.insert_payment(channel, template.new, None, now)?;
-            let change = asaanbill_core::Change { id: draft.id, from: draft.status(), to: stage, at: now };
-            commit(tx, draft, Ok(change))?
+            let draft: PaymentId = book.insert(channel, payment.new, None, now)?;
+            let from = book.payment(draft)?.status();
+            commit(book, Ok(Change { id: draft, from, to: stage, at: now }))?;
+            draft
         }
-        Err(PayRefused::WrongAmount { due }) => return Err(BankError::WrongAmount { due }),
-        Err(PayRefused::Unpayable(Unpayable::Expired)) => return Err(BankError::Expired),
-        Err(PayRefused::Unpayable(Unpayable::Status(Refused::AlreadySo))) => return Err(BankError::AlreadyPaid),
-        Err(PayRefused::Unpayable(Unpayable::Status(Refused::Invalid(_)))) => return Err(BankError::Blocked),
+        Err(refused) => return Ok(Err(refusal(refused))),
     };
-    tx.put_reference(paid.id, reference)?;
-    tx.owe(channel, PROCESSED_PATH, &Processed::from(&paid), now)?;
-    Ok(Paid::Now(paid))
+    book.put_reference(psid, reference, paid);
+    book.note(cause.event(channel, paid, now, &format!("paid: {} rupees by a bank", amount.as_str())));
+    let paid = book.payment(paid)?.clone();
+    book.owe(channel, PROCESSED_PATH, &Processed::from(&paid))?;
+    Ok(Ok(Paid::Now(paid)))
+}
+
+fn refusal(refused: PayRefused) -> BankError {
+    match refused {
+        PayRefused::WrongAmount { due } => BankError::WrongAmount { due },
+        PayRefused::Unpayable(Unpayable::Expired) => BankError::Expired,
+        PayRefused::Unpayable(Unpayable::Status(Refused::AlreadySo)) => BankError::AlreadyPaid,
+        PayRefused::Unpayable(Unpayable::Status(Refused::Invalid(_))) => BankError::Blocked,
+    }
 }
 
 impl From<StorageError> for BankError {

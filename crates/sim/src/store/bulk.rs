@@ -1,15 +1,17 @@
 //! Batches.
 
-use asaanbill_core::{BulkRequestId, ChannelId};
+use asaanbill_core::{BulkRequestId, ChannelId, Event, Payment, PaymentStatus, Unpayable};
 use asaanbill_storage::StorageError;
-use asaanbill_storage::rusqlite::{Error, OptionalExtension as _, Row, params};
-use asaanbill_wire::{PageRequest, StatusText};
+use asaanbill_wire::{PageRequest, status_text};
 use jiff::Timestamp;
 
-use super::{Tx, micros, row};
+use super::Script;
+use super::book::Book;
+use super::payments::{OF_BATCH, record as payment_record};
+use super::tx::{Columns as _, Each, Row, Tx, Type, contradiction, id, senseless};
 
 /// How far a batch is. (Guide, the samples' batch status; its values assumed but for PROCESSED)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum BulkStage {
     /// Accepted.
     Draft,
@@ -20,6 +22,8 @@ pub(crate) enum BulkStage {
 }
 
 impl BulkStage {
+    const ALL: [Self; 3] = [Self::Draft, Self::InProcess, Self::Processed];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Draft => "DRAFT",
@@ -35,83 +39,147 @@ pub(crate) struct BulkRecord {
     pub(crate) id: BulkRequestId,
     pub(crate) channel: ChannelId,
     pub(crate) vouchers: u64,
-    pub(crate) status: StatusText,
+    pub(crate) stage: BulkStage,
+    /// When its next step is due. None while it waits for polls or a hand, or is done.
+    pub(crate) due_at: Option<Timestamp>,
+    /// How often its detail was asked for while it was open.
+    pub(crate) polls: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, channel, vouchers, status, created_at, updated_at";
+pub(super) const COLUMNS: &str = "id, channel, vouchers, status, due_at, polls, created_at, updated_at";
 
-fn record(row: &Row<'_>) -> Result<BulkRecord, Error> {
+pub(super) fn record(row: &Row<'_>) -> Result<BulkRecord, StorageError> {
+    let status = row.text(3)?;
+    let stage = BulkStage::ALL.into_iter().find(|stage| stage.as_str() == status);
     Ok(BulkRecord {
-        id: row::id(row, 0)?,
-        channel: row::id(row, 1)?,
-        vouchers: row.get(2)?,
-        status: StatusText::text(row.get_ref(3)?.as_str()?),
-        created_at: row::time(row, 4)?,
-        updated_at: row::time(row, 5)?,
+        id: id(row, 0)?,
+        channel: id(row, 1)?,
+        vouchers: row.count(2)?,
+        stage: stage.ok_or_else(|| senseless("an unknown stage of a batch"))?,
+        due_at: row.time_or_null(4)?,
+        polls: row.count(5)?,
+        created_at: row.time(6)?,
+        updated_at: row.time(7)?,
     })
 }
 
-impl Tx<'_> {
-    pub(crate) fn insert_bulk_request(
-        self,
-        channel: ChannelId,
-        vouchers: usize,
-        now: Timestamp,
-    ) -> Result<BulkRequestId, StorageError> {
-        let mut insert = self.0.prepare_cached(
-            "INSERT INTO bulk_requests (channel, vouchers, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-        )?;
-        let vouchers = i64::try_from(vouchers).unwrap_or(i64::MAX);
-        let id = insert.insert(params![i64::from(channel), vouchers, BulkStage::Draft.as_str(), micros(now)])?;
-        Ok(BulkRequestId::try_from(id).map_err(row::corrupt)?)
-    }
+const PUT: Each = Each {
+    one: "INSERT INTO bulk_requests (channel, id, vouchers, status, due_at, polls, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+          ON CONFLICT (channel, id) DO UPDATE SET status = excluded.status, due_at = excluded.due_at,
+              polls = excluded.polls, updated_at = excluded.updated_at",
+    all: "INSERT INTO bulk_requests (channel, id, vouchers, status, due_at, polls, created_at, updated_at)
+          SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::TEXT[], $5::BIGINT[], $6::BIGINT[],
+              $7::BIGINT[], $8::BIGINT[])
+          ON CONFLICT (channel, id) DO UPDATE SET status = excluded.status, due_at = excluded.due_at,
+              polls = excluded.polls, updated_at = excluded.updated_at",
+    types: &[Type::Int, Type::Int, Type::Int, Type::Text, Type::Int, Type::Int, Type::Int, Type::Int],
+};
 
-    pub(crate) fn put_bulk_stage(
-        self,
-        id: BulkRequestId,
-        stage: BulkStage,
-        now: Timestamp,
-    ) -> Result<(), StorageError> {
-        let mut update =
-            self.0.prepare_cached("UPDATE bulk_requests SET status = ?1, updated_at = ?2 WHERE id = ?3")?;
-        update.execute(params![stage.as_str(), micros(now), i64::from(id)])?;
-        Ok(())
-    }
+const PUT_LAST: Each = Each {
+    one: "UPDATE channels SET batches = $1 WHERE id = $2",
+    all: "UPDATE channels c SET batches = u.batches
+          FROM UNNEST($1::BIGINT[], $2::BIGINT[]) AS u (batches, id) WHERE c.id = u.id",
+    types: &[Type::Int, Type::Int],
+};
 
-    /// The oldest batch that isn't done.
-    pub(crate) fn open_bulk_request(self) -> Result<Option<BulkRecord>, StorageError> {
-        let mut select = self.0.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM bulk_requests WHERE status <> 'PROCESSED' ORDER BY id LIMIT 1"
-        ))?;
-        Ok(select.query_row([], record).optional()?)
+pub(super) async fn save<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let changed = book.batches.values().filter(|batch| batch.changed);
+    let rows: Vec<_> = changed
+        .map(|batch| {
+            let BulkRecord { id, channel, vouchers, stage, due_at, polls, created_at, updated_at } = &batch.record;
+            vec![
+                i64::from(*channel).into(),
+                i64::from(*id).into(),
+                whole(*vouchers).into(),
+                stage.as_str().into(),
+                (*due_at).into(),
+                whole(*polls).into(),
+                (*created_at).into(),
+                (*updated_at).into(),
+            ]
+        })
+        .collect();
+    tx.execute_each(&PUT, &rows).await?;
+    for batch in book.batches.values() {
+        if let Some(now) = batch.scheduled {
+            schedule(tx, &batch.record, now).await?;
+        }
     }
+    let last = book.last_batches.iter().map(|(channel, last)| vec![whole(*last).into(), i64::from(*channel).into()]);
+    let last: Vec<_> = last.collect();
+    tx.execute_each(&PUT_LAST, &last).await?;
+    Ok(())
+}
 
-    pub(crate) fn bulk_request(
-        self,
-        channel: ChannelId,
-        id: BulkRequestId,
-    ) -> Result<Option<BulkRecord>, StorageError> {
-        let mut select =
-            self.0.prepare_cached(&format!("SELECT {COLUMNS} FROM bulk_requests WHERE channel = ?1 AND id = ?2"))?;
-        Ok(select.query_row([i64::from(channel), i64::from(id)], record).optional()?)
+/// Schedules all drafts of a batch with one statement: the rule is the same for each of them.
+async fn schedule<T: Tx>(tx: &T, batch: &BulkRecord, now: Timestamp) -> Result<(), StorageError> {
+    let draft = PaymentStatus::Draft;
+    let scheduled = draft.after(Event::Schedule).map_err(|refused| contradiction(Unpayable::Status(refused)))?;
+    let update = "UPDATE payments SET status = $1, updated_at = $2
+                  WHERE channel = $3 AND bulk_request = $4 AND status = $5";
+    let (channel, id) = (i64::from(batch.channel), i64::from(batch.id));
+    let (to, from) = (status_text(scheduled).into(), status_text(draft).into());
+    tx.execute(update, &[to, now.into(), channel.into(), id.into(), from]).await?;
+    Ok(())
+}
+
+/// A page of a channel's batches, newest first, and how many there are.
+pub(crate) struct BulkList {
+    pub(crate) channel: ChannelId,
+    pub(crate) page: PageRequest,
+}
+
+impl Script for BulkList {
+    type Answer = (u64, Vec<BulkRecord>);
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
+        let channel = i64::from(self.channel);
+        let total = tx.query_one("SELECT batches FROM channels WHERE id = $1", &[channel.into()], |row| row.count(0));
+        let total = total.await?.unwrap_or_default();
+        // Batches are numbered from 1 without gaps: a page is found by number.
+        let Some(newest) = total.checked_sub(self.page.offset()).filter(|newest| *newest > 0) else {
+            return Ok((total, Vec::new()));
+        };
+        let select = format!(
+            "SELECT {COLUMNS} FROM bulk_requests WHERE channel = $1 AND id <= $2 ORDER BY id DESC LIMIT $3"
+        );
+        let newest = i64::try_from(newest).unwrap_or(i64::MAX);
+        let found = tx.query(&select, &[channel.into(), newest.into(), self.page.size().into()], record).await?;
+        Ok((total, found))
     }
+}
 
-    /// A page of a channel's batches, newest first, and how many there are.
-    pub(crate) fn bulk_requests(
-        self,
-        channel: ChannelId,
-        page: PageRequest,
-    ) -> Result<(u64, Vec<BulkRecord>), StorageError> {
-        let channel = i64::from(channel);
-        let mut count = self.0.prepare_cached("SELECT count(*) FROM bulk_requests WHERE channel = ?1")?;
-        let total = count.query_row([channel], |row| row.get(0))?;
-        let mut select = self.0.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM bulk_requests WHERE channel = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3"
-        ))?;
-        let offset = i64::try_from(page.offset()).unwrap_or(i64::MAX);
-        let rows = select.query_map(params![channel, page.size(), offset], record)?;
-        Ok((total, rows.collect::<Result<_, _>>()?))
+/// A batch with all its payments.
+pub(crate) struct BulkDetail {
+    pub(crate) channel: ChannelId,
+    pub(crate) id: BulkRequestId,
+}
+
+impl Script for BulkDetail {
+    type Answer = Option<(BulkRecord, Vec<Payment>)>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
+        let args = [i64::from(self.channel).into(), i64::from(self.id).into()];
+        let select = format!("SELECT {COLUMNS} FROM bulk_requests WHERE channel = $1 AND id = $2");
+        let Some(found) = tx.query_one(&select, &args, record).await? else { return Ok(None) };
+        let payments = tx.query(OF_BATCH, &args, |row| Ok(payment_record(row)?.payment)).await?;
+        Ok(Some((found, payments)))
+    }
+}
+
+/// The batch whose step is due first, and when.
+pub(crate) struct DueBatch;
+
+impl Script for DueBatch {
+    type Answer = Option<(ChannelId, BulkRequestId, Timestamp)>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
+        let select = "SELECT channel, id, due_at FROM bulk_requests WHERE due_at IS NOT NULL
+                      ORDER BY due_at, channel, id LIMIT 1";
+        tx.query_one(select, &[], |row| Ok((id(row, 0)?, id(row, 1)?, row.time(2)?))).await
     }
 }

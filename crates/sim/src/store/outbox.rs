@@ -1,62 +1,287 @@
-//! Call-backs that are owed.
+//! Call-backs that are owed, and what became of them.
 
 use asaanbill_core::ChannelId;
 use asaanbill_storage::StorageError;
-use asaanbill_storage::rusqlite::{OptionalExtension as _, params};
-use jiff::Timestamp;
+use asaanbill_storage::queue::{Claim, Due, Lease, NewJob, Queue};
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Tx, micros};
+use super::Script;
+use super::book::Owed;
+use super::tx::{Arg, Columns as _, Each, Row, Tx, Type, id, senseless};
 
-/// A call-back that is owed.
-#[derive(Clone)]
-pub(crate) struct Owed {
-    pub(crate) id: i64,
-    pub(crate) url: String,
-    pub(crate) path: String,
-    pub(crate) body: String,
+/// Deliveries that are to be attempted: each the number of a call-back and, if it isn't the call-back's own, a body.
+pub(super) const OUTBOX: Queue = Queue::new("outbox");
+
+/// The two times of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The simulator's: everything that an integrator sees has it.
+    pub(crate) now: Timestamp,
+    /// The system's, for leases.
+    pub(crate) real: Timestamp,
 }
 
-impl Tx<'_> {
-    /// Notes that a channel is owed a call-back, if it wants any.
-    pub(crate) fn owe(
-        self,
-        channel: ChannelId,
-        path: &str,
-        body: &impl serde::Serialize,
-        now: Timestamp,
-    ) -> Result<(), StorageError> {
-        let body = serde_json::to_string(body).map_err(super::row::corrupt)?;
-        let mut insert = self.0.prepare_cached(
-            "INSERT INTO outbox (channel, path, body, created_at)
-             SELECT id, ?2, ?3, ?4 FROM channels WHERE id = ?1 AND callback_url IS NOT NULL",
-        )?;
-        insert.execute(params![i64::from(channel), path, body, micros(now)])?;
-        Ok(())
-    }
+/// One delivery of a call-back: later by so much, and perhaps with another body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) after: SignedDuration,
+    pub(crate) body: Option<String>,
+}
 
-    /// The oldest call-back that wasn't attempted.
-    pub(crate) fn owed(self) -> Result<Option<Owed>, StorageError> {
-        let mut select = self.0.prepare_cached(
-            "SELECT outbox.id, callback_url, path, body FROM outbox JOIN channels ON channels.id = channel
-             WHERE attempted_at IS NULL AND callback_url IS NOT NULL ORDER BY outbox.id LIMIT 1",
-        )?;
-        let found = select
-            .query_row([], |row| Ok(Owed { id: row.get(0)?, url: row.get(1)?, path: row.get(2)?, body: row.get(3)? }));
-        Ok(found.optional()?)
-    }
+impl Delivery {
+    pub(crate) const AT_ONCE: Self = Self { after: SignedDuration::ZERO, body: None };
 
-    /// Notes an attempt and its outcome.
-    pub(crate) fn attempted(self, id: i64, outcome: &str, now: Timestamp) -> Result<(), StorageError> {
-        let mut update = self.0.prepare_cached("UPDATE outbox SET attempted_at = ?1, outcome = ?2 WHERE id = ?3")?;
-        update.execute(params![micros(now), outcome, id])?;
-        Ok(())
+    fn job(self, callback: i64, now: Timestamp) -> NewJob {
+        let payload = match self.body {
+            None => callback.to_string(),
+            Some(body) => format!("{callback}\n{body}"),
+        };
+        NewJob { lane: None, payload, due: now.saturating_add(self.after).unwrap_or(now) }
     }
+}
 
-    /// The outcomes of all attempts, oldest first.
-    pub(crate) fn outcomes(self) -> Result<Vec<(String, String)>, StorageError> {
-        let mut select =
-            self.0.prepare_cached("SELECT path, outcome FROM outbox WHERE outcome IS NOT NULL ORDER BY id")?;
-        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+/// What is really sent for a call-back: decided by its number, so that a seed decides the same each time.
+pub(crate) type Plan = dyn Fn(i64, &Owed) -> Vec<Delivery> + Send + Sync;
+
+/// A call-back of a channel that wants any.
+const INSERT: Each = Each {
+    one: "INSERT INTO callbacks (channel, path, body, created_at)
+          SELECT id, $2, $3, $4 FROM channels WHERE id = $1 AND callback_url IS NOT NULL RETURNING id, path, body",
+    all: "INSERT INTO callbacks (channel, path, body, created_at)
+          SELECT id, path, body, created_at
+          FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[]) WITH ORDINALITY
+              AS u (channel, path, body, created_at, place) JOIN channels ON id = channel
+          WHERE callback_url IS NOT NULL ORDER BY place RETURNING id, path, body",
+    types: &[Type::Int, Type::Text, Type::Text, Type::Int],
+};
+
+/// Writes down what is owed, and what is to be sent for it.
+pub(super) async fn owe<T: Tx>(tx: &T, owed: &[Owed], moment: Moment, plan: &Plan) -> Result<(), StorageError> {
+    if owed.is_empty() {
+        return Ok(());
+    }
+    let row = |owed: &Owed| -> Vec<Arg<'static>> { vec![i64::from(owed.channel).into()] };
+    let rows = owed.iter().map(|one| {
+        let mut args: Vec<Arg<'_>> = row(one);
+        args.extend([Arg::Text(one.path), Arg::Text(&one.body), moment.now.into()]);
+        args
+    });
+    let rows: Vec<_> = rows.collect();
+    let read = |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+    let mut jobs = Vec::new();
+    for (callback, path, body) in tx.query_each(&INSERT, &rows, read).await? {
+        let same = |owed: &&Owed| owed.path == path && owed.body == body;
+        let owed = owed.iter().find(same).ok_or_else(|| senseless("a call-back that nobody is owed"))?;
+        jobs.extend(plan(callback, owed).into_iter().map(|delivery| delivery.job(callback, moment.now)));
+    }
+    tx.enqueue(&jobs, moment.real).await?;
+    Ok(())
+}
+
+/// A delivery that this program has claimed.
+#[derive(Clone)]
+pub(crate) struct Claimed {
+    pub(crate) lease: Lease,
+    pub(crate) callback: i64,
+    pub(crate) channel: ChannelId,
+    /// None if the channel wants no call-backs any more.
+    pub(crate) url: Option<String>,
+    pub(crate) path: String,
+    pub(crate) body: String,
+    /// Which attempt of this delivery it is, from 1.
+    pub(crate) attempt: u32,
+}
+
+/// Claims deliveries that are due.
+pub(crate) struct ClaimDeliveries(pub(crate) Claim);
+
+impl Script for ClaimDeliveries {
+    type Answer = Vec<Claimed>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Claimed>, StorageError> {
+        let mut claimed = Vec::new();
+        for job in tx.claim(&self.0).await? {
+            let (callback, body) = match job.payload.split_once('\n') {
+                Some((callback, body)) => (callback, Some(body.to_owned())),
+                None => (job.payload.as_str(), None),
+            };
+            let callback: i64 = callback.parse().map_err(super::tx::contradiction)?;
+            let select = "SELECT channel, callback_url, path, body FROM callbacks JOIN channels ON channels.id = channel
+                          WHERE callbacks.id = $1";
+            let read = |row: &Row<'_>| {
+                Ok(Claimed {
+                    lease: job.lease,
+                    callback,
+                    channel: id(row, 0)?,
+                    url: row.text_or_null(1)?.map(str::to_owned),
+                    path: row.text(2)?.to_owned(),
+                    body: body.clone().map_or_else(|| row.text(3).map(str::to_owned), Ok)?,
+                    attempt: job.attempts,
+                })
+            };
+            // A call-back that was reset away leaves a delivery of nothing.
+            match tx.query_one(select, &[callback.into()], read).await? {
+                Some(found) => claimed.push(found),
+                None => {
+                    tx.complete(job.lease).await?;
+                }
+            }
+        }
+        Ok(claimed)
+    }
+}
+
+/// Notes an attempt and its outcome, and when the delivery is to be attempted again, if it is. Says false if the lease was
+/// lost: then somebody else does all that.
+pub(crate) struct Attempted {
+    pub(crate) lease: Lease,
+    pub(crate) callback: i64,
+    pub(crate) at: Timestamp,
+    /// None if it was acknowledged.
+    pub(crate) failure: Option<String>,
+    pub(crate) again: Option<Timestamp>,
+}
+
+impl Script for Attempted {
+    type Answer = bool;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<bool, StorageError> {
+        let held = match self.again {
+            Some(again) => tx.retry(self.lease, again).await?,
+            None => tx.complete(self.lease).await?,
+        };
+        if held {
+            let insert = "INSERT INTO attempts (callback, at, failure) VALUES ($1, $2, $3)";
+            tx.execute(insert, &[self.callback.into(), self.at.into(), self.failure.as_deref().into()]).await?;
+        }
+        Ok(held)
+    }
+}
+
+/// When there is something to send.
+pub(crate) struct NextDelivery;
+
+impl Script for NextDelivery {
+    type Answer = Due;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Due, StorageError> {
+        tx.next_due().await
+    }
+}
+
+/// One attempt to call an integrator back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttemptRow {
+    pub(crate) callback: i64,
+    pub(crate) path: String,
+    pub(crate) at: Timestamp,
+    pub(crate) failure: Option<String>,
+}
+
+/// The newest attempts, oldest first.
+pub(crate) struct Attempts {
+    pub(crate) limit: u32,
+}
+
+impl Script for Attempts {
+    type Answer = Vec<AttemptRow>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<AttemptRow>, StorageError> {
+        let select = "SELECT callback, path, at, failure FROM attempts JOIN callbacks ON callbacks.id = callback
+                      ORDER BY attempts.id DESC LIMIT $1";
+        let read = |row: &Row<'_>| {
+            Ok(AttemptRow {
+                callback: row.int(0)?,
+                path: row.text(1)?.to_owned(),
+                at: row.time(2)?,
+                failure: row.text_or_null(3)?.map(str::to_owned),
+            })
+        };
+        let mut found = tx.query(select, &[self.limit.into()], read).await?;
+        found.reverse();
+        Ok(found)
+    }
+}
+
+/// A call-back with its attempts.
+#[derive(Clone, Debug)]
+pub(crate) struct CallbackRow {
+    pub(crate) id: i64,
+    pub(crate) channel: ChannelId,
+    pub(crate) path: String,
+    pub(crate) body: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) attempts: Vec<AttemptRow>,
+}
+
+/// The call-backs after a number, oldest first; the newest ones if there is none.
+pub(crate) struct Callbacks {
+    pub(crate) after: Option<i64>,
+    pub(crate) limit: u32,
+}
+
+impl Script for Callbacks {
+    type Answer = Vec<CallbackRow>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<CallbackRow>, StorageError> {
+        let read = |row: &Row<'_>| {
+            Ok(CallbackRow {
+                id: row.int(0)?,
+                channel: id(row, 1)?,
+                path: row.text(2)?.to_owned(),
+                body: row.text(3)?.to_owned(),
+                created_at: row.time(4)?,
+                attempts: Vec::new(),
+            })
+        };
+        let mut found = match self.after {
+            Some(after) => {
+                let select = "SELECT id, channel, path, body, created_at FROM callbacks WHERE id > $1 ORDER BY id LIMIT $2";
+                tx.query(select, &[after.into(), self.limit.into()], read).await?
+            }
+            None => {
+                let select = "SELECT id, channel, path, body, created_at FROM callbacks ORDER BY id DESC LIMIT $1";
+                let mut newest = tx.query(select, &[self.limit.into()], read).await?;
+                newest.reverse();
+                newest
+            }
+        };
+        for callback in &mut found {
+            let select = "SELECT at, failure FROM attempts WHERE callback = $1 ORDER BY id LIMIT 100";
+            let read = |row: &Row<'_>| {
+                Ok(AttemptRow {
+                    callback: callback.id,
+                    path: callback.path.clone(),
+                    at: row.time(0)?,
+                    failure: row.text_or_null(1)?.map(str::to_owned),
+                })
+            };
+            callback.attempts = tx.query(select, &[callback.id.into()], read).await?;
+        }
+        Ok(found)
+    }
+}
+
+/// Sends a call-back again, so many times, perhaps with another body. Says false if there is no such call-back.
+pub(crate) struct Resend {
+    pub(crate) callback: i64,
+    pub(crate) body: Option<String>,
+    pub(crate) times: u32,
+    pub(crate) moment: Moment,
+}
+
+impl Script for Resend {
+    type Answer = bool;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<bool, StorageError> {
+        let found = "SELECT id FROM callbacks WHERE id = $1";
+        if tx.query_one(found, &[self.callback.into()], |row| row.int(0)).await?.is_none() {
+            return Ok(false);
+        }
+        let delivery = Delivery { body: self.body.clone(), ..Delivery::AT_ONCE };
+        let jobs = (0..self.times).map(|_| delivery.clone().job(self.callback, self.moment.now));
+        let jobs: Vec<_> = jobs.collect();
+        tx.enqueue(&jobs, self.moment.real).await?;
+        Ok(true)
     }
 }

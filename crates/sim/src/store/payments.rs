@@ -1,157 +1,227 @@
-//! Payment records.
+//! Payment records: out of a row, and the questions about them.
 
-use asaanbill_core::{BulkRequestId, Change, ChannelId, NewPayment, Payment, PaymentId, Psid, Stage};
+use std::str::FromStr;
+
+use asaanbill_core::{
+    Bill, ChannelId, Description, DynamicQr, FieldError, GeoPoint, Identifier, NewPayment, OpenQr, Payment, PaymentId,
+    PaymentKind, PaymentStatus, Psid, Stage, Title,
+};
 use asaanbill_storage::StorageError;
-use asaanbill_storage::rusqlite::{OptionalExtension as _, Params, ToSql, params};
-use asaanbill_wire::{PageRequest, generation_type, status_text};
-use jiff::Timestamp;
+use asaanbill_wire::{PageRequest, StatusText, read_generation_type};
 
-use super::row::{self, PAYMENT_COLUMNS};
-use super::{Tx, micros};
+use super::book::Record;
+use super::tally;
+use super::tx::{Columns as _, Row, Tx, contradiction, id, senseless};
+use super::Script;
 
-impl Tx<'_> {
-    /// Accepts a payment as a draft.
-    pub(crate) fn insert_payment(
-        self,
-        channel: ChannelId,
-        new: NewPayment,
-        bulk_request: Option<BulkRequestId>,
-        now: Timestamp,
-    ) -> Result<Payment, StorageError> {
-        let bill = new.bill();
-        let place = match &new {
-            NewPayment::DynamicQr(dynamic) => Some(dynamic.place),
-            NewPayment::Psid(_) | NewPayment::StaticQr(_) | NewPayment::OpenQr(_) => None,
-        };
-        let mut insert = self.0.prepare_cached(
-            "INSERT INTO payments (channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
-                                   longitude, latitude, status, bulk_request, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'DRAFT', ?11, ?12, ?12)",
-        )?;
-        let id = insert.insert(params![
-            i64::from(channel),
-            generation_type(new.kind()),
-            new.title().map(|title| title.as_str()),
-            new.identifier().map(|identifier| identifier.as_str()),
-            new.description().map(|description| description.as_str()),
-            new.amount().as_ref().map(|amount| amount.as_str()),
-            bill.map(|bill| bill.due_date.to_string()),
-            bill.map(|bill| bill.amount_after_due_date.as_str()),
-            place.map(|place| place.longitude.to_string()),
-            place.map(|place| place.latitude.to_string()),
-            bulk_request.map(i64::from),
-            micros(now),
-        ])?;
-        Ok(Payment::draft(PaymentId::try_from(id).map_err(row::corrupt)?, new, now))
-    }
+/// The columns that [`record`] reads, in order, as text that `concat!` takes.
+macro_rules! payment_columns {
+    () => {
+        "id, kind, title, identifier, description, amount, due_date, amount_after_due_date, longitude, latitude, status, \
+         psid, amount_paid, paid_at, why, created_at, updated_at, channel, bulk_request, bulk_row, bank_reference"
+    };
+}
+pub(super) use payment_columns;
 
-    /// Commits a change, unless the record has left the status that it starts from: then somebody else was first, and the
-    /// transaction is to be undone.
-    pub(crate) fn apply(self, change: &Change) -> Result<(), StorageError> {
-        let Change { id, from, to, at } = change;
-        let mut update = self.0.prepare_cached(
-            "UPDATE payments SET status = ?1, psid = ?2, amount_paid = ?3, paid_at = ?4, why = ?5, updated_at = ?6
-             WHERE id = ?7 AND status = ?8",
-        )?;
-        let (amount_paid, why) = match to {
-            Stage::Processed { amount_paid, .. } => (Some(amount_paid.as_str()), None),
-            Stage::Errored { why } => (None, Some(&**why)),
-            Stage::Draft | Stage::InProcess | Stage::Approved { .. } | Stage::Discarded { .. } => (None, None),
-        };
-        let updated = update.execute(params![
-            status_text(to.status()),
-            to.psid().as_ref().map(Psid::as_str),
-            amount_paid,
-            to.paid_at().map(micros),
-            why,
-            micros(*at),
-            i64::from(*id),
-            status_text(*from),
-        ])?;
-        if updated == 1 {
-            Ok(())
-        } else {
-            Err(asaanbill_storage::rusqlite::Error::StatementChangedRows(updated).into())
+/// All records of a batch, in the order of its rows.
+pub(super) const OF_BATCH: &str = concat!(
+    "SELECT ",
+    payment_columns!(),
+    " FROM payments WHERE channel = $1 AND bulk_request = $2 ORDER BY bulk_row"
+);
+
+fn optional<T: FromStr<Err = FieldError>>(row: &Row<'_>, column: usize) -> Result<Option<T>, StorageError> {
+    row.text_or_null(column)?.map(|text| text.parse().map_err(contradiction)).transpose()
+}
+
+/// A record out of a row of [`payment_columns`].
+pub(super) fn record(row: &Row<'_>) -> Result<Record, StorageError> {
+    let bulk = match (row.int_or_null(18)?, row.int_or_null(19)?) {
+        (Some(_), Some(place)) => Some((id(row, 18)?, u32::try_from(place).map_err(contradiction)?)),
+        _ => None,
+    };
+    Ok(Record {
+        channel: id(row, 17)?,
+        payment: payment(row)?,
+        bulk,
+        reference: row.text_or_null(20)?.map(str::to_owned),
+    })
+}
+
+fn payment(row: &Row<'_>) -> Result<Payment, StorageError> {
+    let kind = read_generation_type(row.text(1)?).ok_or_else(|| senseless("an unknown kind of payment"))?;
+    let new = match kind {
+        PaymentKind::Psid => NewPayment::Psid(bill(row)?),
+        PaymentKind::StaticQr => NewPayment::StaticQr(bill(row)?),
+        PaymentKind::OpenQr => NewPayment::OpenQr(OpenQr {
+            title: row.parsed::<Title>(2)?,
+            identifier: optional(row, 3)?,
+            description: optional::<Description>(row, 4)?,
+        }),
+        PaymentKind::DynamicQr => NewPayment::DynamicQr(DynamicQr {
+            title: optional(row, 2)?,
+            identifier: optional(row, 3)?,
+            description: optional(row, 4)?,
+            amount: row.parsed(5)?,
+            place: GeoPoint { longitude: row.parsed(8)?, latitude: row.parsed(9)? },
+        }),
+    };
+    Ok(Payment {
+        id: id::<PaymentId>(row, 0)?,
+        new,
+        stage: stage(row)?,
+        created_at: row.time(15)?,
+        updated_at: row.time(16)?,
+    })
+}
+
+fn bill(row: &Row<'_>) -> Result<Bill, StorageError> {
+    Ok(Bill {
+        title: row.parsed(2)?,
+        identifier: row.parsed(3)?,
+        amount: row.parsed(5)?,
+        due_date: row.parsed(6)?,
+        amount_after_due_date: row.parsed(7)?,
+    })
+}
+
+fn stage(row: &Row<'_>) -> Result<Stage, StorageError> {
+    let status = StatusText::text(row.text(10)?).status().ok_or_else(|| senseless("an unknown status"))?;
+    Ok(match status {
+        PaymentStatus::Draft => Stage::Draft,
+        PaymentStatus::InProcess => Stage::InProcess,
+        PaymentStatus::Approved => Stage::Approved { psid: row.parsed(11)? },
+        PaymentStatus::Processed => {
+            Stage::Processed { psid: row.parsed(11)?, amount_paid: row.parsed(12)?, paid_at: row.time(13)? }
         }
-    }
+        PaymentStatus::Discarded => Stage::Discarded { psid: row.parsed(11)? },
+        PaymentStatus::Errored => Stage::Errored { why: row.text(14)?.into() },
+    })
+}
 
-    /// Notes under which of a bank's references a record was paid.
-    pub(crate) fn put_reference(self, id: PaymentId, reference: &str) -> Result<(), StorageError> {
-        let mut update = self.0.prepare_cached("UPDATE payments SET bank_reference = ?1 WHERE id = ?2")?;
-        update.execute(params![reference, i64::from(id)])?;
-        Ok(())
-    }
+/// One record of a channel.
+pub(crate) struct FindPayment {
+    pub(crate) channel: ChannelId,
+    pub(crate) id: PaymentId,
+}
 
-    /// The record that a bank paid under this reference.
-    pub(crate) fn paid_under(self, psid: Psid, reference: &str) -> Result<Option<Payment>, StorageError> {
-        self.one("psid = ?1 AND bank_reference = ?2", params![psid.as_str(), reference])
-    }
+impl Script for FindPayment {
+    type Answer = Option<Payment>;
 
-    /// One record of a channel.
-    pub(crate) fn payment(self, channel: ChannelId, id: PaymentId) -> Result<Option<Payment>, StorageError> {
-        self.one("channel = ?1 AND id = ?2", params![i64::from(channel), i64::from(id)])
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Option<Payment>, StorageError> {
+        let select = concat!("SELECT ", payment_columns!(), " FROM payments WHERE id = $1 AND channel = $2");
+        tx.query_one(select, &[i64::from(self.id).into(), i64::from(self.channel).into()], payment).await
     }
+}
 
-    /// The record that a PSID pays now: the approved one, else the newest. With its channel.
-    pub(crate) fn current(self, psid: Psid) -> Result<Option<(ChannelId, Payment)>, StorageError> {
-        let mut select = self.0.prepare_cached(&format!(
-            "SELECT {PAYMENT_COLUMNS}, channel FROM payments WHERE psid = ?1
-             ORDER BY status = 'APPROVED' DESC, id DESC LIMIT 1"
-        ))?;
-        let found = select.query_row([psid.as_str()], |row| Ok((row::id::<ChannelId>(row, 17)?, row::payment(row)?)));
-        Ok(found.optional()?)
+/// A page of a channel's records that have a PSID, last changed first, and how many there are.
+pub(crate) struct Listed {
+    pub(crate) channel: ChannelId,
+    pub(crate) page: PageRequest,
+}
+
+/// Up to this place in a list it is quicker to walk than to go by the kept totals.
+const WALKED_MAX: u64 = 2_000;
+
+impl Script for Listed {
+    type Answer = (u64, Vec<Payment>);
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<(u64, Vec<Payment>), StorageError> {
+        let Self { channel, page } = self;
+        let total = tally::total(tx, *channel).await?;
+        if page.offset() >= total {
+            return Ok((total, Vec::new()));
+        }
+        let start = match page.offset() {
+            near @ ..=WALKED_MAX => tally::Start { before: i64::MAX, skip: near },
+            far => tally::start(tx, *channel, far).await?,
+        };
+        let select = concat!(
+            "SELECT ",
+            payment_columns!(),
+            " FROM payments WHERE channel = $1 AND psid IS NOT NULL AND updated_at < $2
+             ORDER BY updated_at DESC, id DESC LIMIT $3 OFFSET $4"
+        );
+        let skip = i64::try_from(start.skip).unwrap_or(i64::MAX);
+        let args = [i64::from(*channel).into(), start.before.into(), page.size().into(), skip.into()];
+        Ok((total, tx.query(select, &args, payment).await?))
     }
+}
 
-    /// A page of a channel's records that have a PSID, last changed first, and how many there are.
-    pub(crate) fn listed(self, channel: ChannelId, page: PageRequest) -> Result<(u64, Vec<Payment>), StorageError> {
-        let channel = i64::from(channel);
-        self.page("channel = ?3 AND psid IS NOT NULL", "updated_at DESC, id DESC", page, &[&channel])
-    }
+/// A page of a PSID's records, newest first, and how many there are.
+pub(crate) struct OfPsid {
+    pub(crate) channel: ChannelId,
+    pub(crate) psid: Psid,
+    pub(crate) page: PageRequest,
+}
 
-    /// A page of a PSID's records, newest first, and how many there are.
-    pub(crate) fn of_psid(
-        self,
-        channel: ChannelId,
-        psid: Psid,
-        page: PageRequest,
-    ) -> Result<(u64, Vec<Payment>), StorageError> {
-        let channel = i64::from(channel);
-        self.page("channel = ?3 AND psid = ?4", "id DESC", page, &[&channel, &psid.as_str()])
-    }
+impl Script for OfPsid {
+    type Answer = (u64, Vec<Payment>);
 
-    /// All records of a batch, in the order of its rows.
-    pub(crate) fn of_bulk_request(self, id: BulkRequestId) -> Result<Vec<Payment>, StorageError> {
-        let mut select = self
-            .0
-            .prepare_cached(&format!("SELECT {PAYMENT_COLUMNS} FROM payments WHERE bulk_request = ?1 ORDER BY id"))?;
-        let rows = select.query_map([i64::from(id)], row::payment)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    fn one(self, filter: &str, args: impl Params) -> Result<Option<Payment>, StorageError> {
-        let mut select = self.0.prepare_cached(&format!("SELECT {PAYMENT_COLUMNS} FROM payments WHERE {filter}"))?;
-        Ok(select.query_row(args, row::payment).optional()?)
-    }
-
-    /// `filter`'s arguments are numbered from 3.
-    fn page(
-        self,
-        filter: &str,
-        order: &str,
-        page: PageRequest,
-        args: &[&dyn ToSql],
-    ) -> Result<(u64, Vec<Payment>), StorageError> {
-        // Beyond what SQLite can count to there is nothing either.
+    async fn run<T: Tx>(&self, tx: &T) -> Result<(u64, Vec<Payment>), StorageError> {
+        let Self { channel, psid, page } = self;
+        let select = concat!(
+            "SELECT ",
+            payment_columns!(),
+            " FROM payments WHERE psid = $1 AND channel = $2 ORDER BY id DESC LIMIT $3 OFFSET $4"
+        );
+        // Beyond what the store can count to there is nothing either.
         let offset = i64::try_from(page.offset()).unwrap_or(i64::MAX);
-        let size = page.size();
-        let args: Vec<&dyn ToSql> = [&size as &dyn ToSql, &offset].into_iter().chain(args.iter().copied()).collect();
-        let mut count =
-            self.0.prepare_cached(&format!("SELECT count(*) FROM payments WHERE {filter} AND ?1 >= 0 AND ?2 >= 0"))?;
-        let total = count.query_row(args.as_slice(), |row| row.get(0))?;
-        let mut select = self.0.prepare_cached(&format!(
-            "SELECT {PAYMENT_COLUMNS} FROM payments WHERE {filter} ORDER BY {order} LIMIT ?1 OFFSET ?2"
-        ))?;
-        let rows = select.query_map(args.as_slice(), row::payment)?;
-        Ok((total, rows.collect::<Result<_, _>>()?))
+        let args = [psid.as_str().into(), i64::from(*channel).into(), page.size().into(), offset.into()];
+        let found = tx.query(select, &args, payment).await?;
+        let all_seen = page.offset() == 0 && found.len() < usize::try_from(page.size()).unwrap_or(usize::MAX);
+        if all_seen {
+            return Ok((found.len().try_into().unwrap_or(u64::MAX), found));
+        }
+        let count = "SELECT COUNT(*) FROM payments WHERE psid = $1 AND channel = $2";
+        let total = tx.query_one(count, &args[..2], |row| row.count(0)).await?;
+        Ok((total.unwrap_or_default(), found))
+    }
+}
+
+/// The record that a PSID pays: the approved one, else the newest. With its channel.
+pub(crate) struct InquiryOf {
+    pub(crate) psid: Psid,
+}
+
+impl Script for InquiryOf {
+    type Answer = Option<Record>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Option<Record>, StorageError> {
+        let args = [self.psid.as_str().into()];
+        // The payment that was added last is the identifier's own; one without an identifier is the PSID's oldest.
+        let added = "SELECT newest FROM identifiers i
+                     JOIN (SELECT channel, identifier FROM payments WHERE psid = $1 ORDER BY id LIMIT 1) AS p
+                     ON i.channel = p.channel AND i.identifier = p.identifier WHERE unpaid <> 0";
+        let added = tx.query_one(added, &args, |row| row.int(0)).await?;
+        if let Some(added) = added {
+            let select = concat!("SELECT ", payment_columns!(), " FROM payments WHERE id = $1");
+            return tx.query_one(select, &[added.into()], record).await;
+        }
+        let oldest = concat!("SELECT ", payment_columns!(), " FROM payments WHERE psid = $1 ORDER BY id LIMIT 1");
+        let oldest = tx.query_one(oldest, &args, record).await?;
+        if oldest.as_ref().is_none_or(|oldest| oldest.payment.new.identifier().is_none()) {
+            return Ok(oldest);
+        }
+        let newest = concat!("SELECT ", payment_columns!(), " FROM payments WHERE psid = $1 ORDER BY id DESC LIMIT 1");
+        tx.query_one(newest, &args, record).await
+    }
+}
+
+/// The PSID of an identifier, in every channel that has it; there is one for each.
+pub(crate) struct PsidOf {
+    pub(crate) identifier: Identifier,
+}
+
+/// More channels than this with one identifier are not told apart by a QR code anyway.
+const CHANNELS_MAX: i64 = 2;
+
+impl Script for PsidOf {
+    type Answer = Vec<Psid>;
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Psid>, StorageError> {
+        let select = "SELECT psid FROM channels c JOIN identifiers i ON i.channel = c.id
+                      WHERE i.identifier = $1 AND psid IS NOT NULL ORDER BY c.id LIMIT $2";
+        tx.query(select, &[self.identifier.as_str().into(), CHANNELS_MAX.into()], |row| row.parsed(0)).await
     }
 }

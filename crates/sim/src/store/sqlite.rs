@@ -1,0 +1,147 @@
+//! Statements on SQLite: each is done when it returns.
+
+use asaanbill_storage::StorageError;
+use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
+use asaanbill_storage::rusqlite::types::{ToSqlOutput, ValueRef};
+use asaanbill_storage::rusqlite::{self, Connection, ToSql, params_from_iter};
+use jiff::Timestamp;
+use send_wrapper::SendWrapper;
+
+use super::outbox::OUTBOX;
+use super::tx::{Arg, Columns as _, Counter, Each, Row, Tx};
+
+/// A transaction on the thread that runs it. The wrapper lets the same `async` code be sent about for PostgreSQL's sake; here
+/// it is polled once, where it was made.
+pub(super) struct SqliteTx<'c>(SendWrapper<&'c Connection>);
+
+impl<'c> SqliteTx<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self(SendWrapper::new(connection))
+    }
+}
+
+impl ToSql for Arg<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+fn rows<R>(
+    statement: &mut rusqlite::CachedStatement<'_>,
+    args: &[Arg<'_>],
+    read: &impl Fn(&Row<'_>) -> Result<R, StorageError>,
+    found: &mut Vec<R>,
+) -> Result<(), StorageError> {
+    let mut rows = statement.query(params_from_iter(args))?;
+    while let Some(row) = rows.next()? {
+        found.push(read(&Row::Sqlite(row))?);
+    }
+    Ok(())
+}
+
+/// A counter's row.
+fn name(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Payments => "payment",
+        Counter::Psids => "psid",
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    const FOR_UPDATE: &'static str = "";
+
+    fn shard(&self) -> i64 {
+        0
+    }
+
+    async fn query<R: Send>(
+        &self,
+        sql: &str,
+        args: &[Arg<'_>],
+        read: impl Fn(&Row<'_>) -> Result<R, StorageError> + Send,
+    ) -> Result<Vec<R>, StorageError> {
+        let mut found = Vec::new();
+        rows(&mut self.0.prepare_cached(sql)?, args, &read, &mut found)?;
+        Ok(found)
+    }
+
+    async fn execute(&self, sql: &str, args: &[Arg<'_>]) -> Result<u64, StorageError> {
+        let changed = self.0.prepare_cached(sql)?.execute(params_from_iter(args))?;
+        Ok(changed.try_into().unwrap_or(u64::MAX))
+    }
+
+    async fn query_each<R: Send>(
+        &self,
+        statement: &'static Each,
+        keys: &[Vec<Arg<'_>>],
+        read: impl Fn(&Row<'_>) -> Result<R, StorageError> + Send,
+    ) -> Result<Vec<R>, StorageError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut prepared = self.0.prepare_cached(statement.one)?;
+        for key in keys {
+            rows(&mut prepared, key, &read, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    async fn execute_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<u64, StorageError> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let mut prepared = self.0.prepare_cached(statement.one)?;
+        let mut changed = 0;
+        for row in rows {
+            changed += prepared.execute(params_from_iter(row))?;
+        }
+        Ok(changed.try_into().unwrap_or(u64::MAX))
+    }
+
+    async fn take(&self, counter: Counter, count: usize) -> Result<Vec<i64>, StorageError> {
+        let Ok(count) = i64::try_from(count) else { return Ok(Vec::new()) };
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let name = name(counter);
+        let take = "UPDATE counters SET next = next + $1 WHERE name = $2 RETURNING next - $1";
+        let first = self.query_one(take, &[count.into(), name.into()], |row| row.int(0)).await?;
+        let first = first.ok_or_else(|| super::tx::senseless("a counter is missing"))?;
+        Ok((first..first.saturating_add(count)).collect())
+    }
+
+    async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
+        let select = "SELECT next FROM counters WHERE name = $1";
+        let found = self.query_one(select, &[name(counter).into()], |row| row.int(0)).await?;
+        found.ok_or_else(|| super::tx::senseless("a counter is missing"))
+    }
+
+    async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE counters SET next = $1 WHERE name = $2", &[next.into(), name(counter).into()]).await?;
+        Ok(())
+    }
+
+    async fn enqueue(&self, jobs: &[NewJob], real: Timestamp) -> Result<(), StorageError> {
+        OUTBOX.sqlite(&self.0).enqueue(jobs, real)?;
+        Ok(())
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Job>, StorageError> {
+        OUTBOX.sqlite(&self.0).claim(claim)
+    }
+
+    async fn complete(&self, lease: Lease) -> Result<bool, StorageError> {
+        Ok(OUTBOX.sqlite(&self.0).complete(&[lease])?.is_empty())
+    }
+
+    async fn retry(&self, lease: Lease, at: Timestamp) -> Result<bool, StorageError> {
+        Ok(OUTBOX.sqlite(&self.0).retry(&[(lease, at)])?.is_empty())
+    }
+
+    async fn next_due(&self) -> Result<Due, StorageError> {
+        OUTBOX.sqlite(&self.0).next_due()
+    }
+}
