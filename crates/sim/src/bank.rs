@@ -2,8 +2,9 @@
 
 use asaanbill_core::{Amount, Due, Payment, Psid};
 
-use crate::engine::{Bell, Engine};
-use crate::hub;
+use crate::engine::Engine;
+use crate::hub::{Act, Cause, Outcome};
+use crate::store::{InquiryOf, PsidOf};
 
 /// The most characters of a bank's reference. (assumed)
 pub const BANK_REFERENCE_MAX_CHARS: usize = 64;
@@ -82,9 +83,26 @@ impl Bank {
     ///
     /// [`BankError::UnknownPsid`], or [`BankError::Store`].
     pub async fn inquire(&self, psid: Psid) -> Result<Inquiry, BankError> {
-        let now = self.engine.clock().now();
-        let payment = self.engine.read(move |tx| hub::find(tx, psid)).await?;
-        Ok(Inquiry { due: payment.payable_at(now), payment })
+        let record = self.engine.look(InquiryOf { psid }).await?;
+        let payment = record.ok_or(BankError::UnknownPsid)?.payment;
+        Ok(Inquiry { due: payment.payable_at(self.engine.clock().now()), payment })
+    }
+
+    /// The PSID that a scanned code's bill number means: it is the identifier of a payment, or its PSID, or, where a payment has no
+    /// identifier, the number of its record in any channel.
+    ///
+    /// # Errors
+    ///
+    /// [`BankError::UnknownPsid`] if there is none or the identifier is one of several channels, or [`BankError::Store`].
+    pub async fn psid_of_bill(&self, bill_number: &str) -> Result<Psid, BankError> {
+        if let Ok(psid) = bill_number.parse::<Psid>() {
+            return Ok(psid);
+        }
+        let identifier = bill_number.parse().map_err(|_| BankError::UnknownPsid)?;
+        match self.engine.look(PsidOf { identifier }).await?.as_slice() {
+            [psid] => Ok(*psid),
+            _ => Err(BankError::UnknownPsid),
+        }
     }
 
     /// Pays `amount` to a PSID. The same `reference` again is a replay, not a second debit.
@@ -99,6 +117,19 @@ impl Bank {
             return Err(BankError::Reference);
         }
         let reference = reference.to_owned();
-        self.engine.write_and_ring(Bell::Callbacks, move |tx, now| hub::pay(tx, psid, amount, &reference, now)).await
+        self.pay_for(psid, amount, reference, Cause::default()).await
+    }
+
+    pub(crate) async fn pay_for(
+        &self,
+        psid: Psid,
+        amount: Amount,
+        reference: String,
+        cause: Cause,
+    ) -> Result<Paid, BankError> {
+        match self.engine.ask(Act::Pay { psid, amount, reference }, cause).await? {
+            Outcome::Paid(paid) => *paid,
+            _ => Err(BankError::Store),
+        }
     }
 }

@@ -1,19 +1,22 @@
 //! What a simulator is made of.
 
 use std::fmt;
+use std::sync::Arc;
 
 use asaanbill_core::ChannelId;
-use asaanbill_storage::{Location, Sqlite};
+use asaanbill_storage::Location;
 use asaanbill_transport::HyperTransport;
 use http::Uri;
+#[cfg(feature = "postgres")]
+use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::Sim;
 use crate::clock::Clock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
-use crate::hub;
-use crate::store::{Access, MIGRATIONS, NewUser};
+use crate::hub::{self, BulkProgress};
+use crate::store::{Access, Delivery, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
 const DEFAULT_CHANNEL: u64 = 23;
@@ -51,11 +54,31 @@ impl fmt::Debug for User {
     }
 }
 
+/// Where a hub stores.
+#[derive(Clone)]
+enum Place {
+    Sqlite(Location),
+    #[cfg(feature = "postgres")]
+    Postgres(SecretString),
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(location) => write!(f, "{location:?}"),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
+}
+
 /// Settings of a simulator.
 #[derive(Clone)]
 pub struct SimBuilder {
-    location: Location,
+    place: Place,
     clock: Clock,
+    seed: Option<Seed>,
+    progress: BulkProgress,
     users: Vec<User>,
     callback_url: Option<Uri>,
     pub(crate) literals_accepted: bool,
@@ -66,8 +89,10 @@ pub struct SimBuilder {
 impl Default for SimBuilder {
     fn default() -> Self {
         Self {
-            location: Location::Memory,
+            place: Place::Sqlite(Location::Memory),
             clock: Clock::real(),
+            seed: None,
+            progress: BulkProgress::AtOnce,
             users: Vec::new(),
             callback_url: None,
             literals_accepted: false,
@@ -81,8 +106,10 @@ impl Default for SimBuilder {
 impl fmt::Debug for SimBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            location,
+            place,
             clock,
+            seed,
+            progress,
             users,
             callback_url,
             literals_accepted,
@@ -90,8 +117,10 @@ impl fmt::Debug for SimBuilder {
             empty_search_is_not_found,
         } = self;
         f.debug_struct("SimBuilder")
-            .field("location", location)
+            .field("place", place)
             .field("clock", clock)
+            .field("seeded", &seed.is_some())
+            .field("progress", progress)
             .field("users", users)
             .field("callbacks", &callback_url.is_some())
             .field("literals_accepted", literals_accepted)
@@ -106,7 +135,32 @@ impl SimBuilder {
     /// call-backs it owes.
     #[must_use]
     pub fn store(mut self, location: Location) -> Self {
-        self.location = location;
+        self.place = Place::Sqlite(location);
+        self
+    }
+
+    /// Lets the hub store in a PostgreSQL database (`postgres://user:password@host:port/database`), which it may share with others:
+    /// they are one hub then.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn postgres(mut self, url: impl Into<SecretString>) -> Self {
+        self.place = Place::Postgres(url.into());
+        self
+    }
+
+    /// Derives the numbers of payments, PSIDs and tokens from a seed, so that the same calls for the same identifier or user give
+    /// the same values, whatever else goes on. Without one they are given out in sequence, and tokens are random: a seeded
+    /// token is no secret. Batches are numbered by channel in any case.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(Seed(seed));
+        self
+    }
+
+    /// How batches come from draft to approved: at once if nothing is said.
+    #[must_use]
+    pub fn bulk_progress(mut self, progress: BulkProgress) -> Self {
+        self.progress = progress;
         self
     }
 
@@ -167,16 +221,21 @@ impl SimBuilder {
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Sim, SimError> {
         let callback_url = self.callback_url.as_ref().map(loopback).transpose()?;
-        let (location, users) = (self.location.clone(), self.users()?);
-        let blocking = tokio::task::spawn_blocking(move || {
-            let store = Sqlite::open(&location, MIGRATIONS)?;
+        let users = self.users()?;
+        let digests = tokio::task::spawn_blocking(move || {
             let digest = |user: User| Ok((hub::hash_password(&user.password).map_err(Kind::Password)?, user));
-            let users = users.into_iter().map(digest).collect::<Result<Vec<_>, SimError>>()?;
-            Ok::<_, SimError>((store, users))
+            users.into_iter().map(digest).collect::<Result<Vec<_>, SimError>>()
         });
-        let (store, users) = blocking.await.map_err(|_| SimError::setting("the store", "could not be opened"))??;
-        let engine = Engine::new(store, self.clock.clone());
-        for (password_digest, user) in users {
+        let store = match self.place.clone() {
+            Place::Sqlite(location) => {
+                let opened = tokio::task::spawn_blocking(move || Store::sqlite(&location));
+                opened.await.map_err(|_| SimError::setting("the store", "could not be opened"))??
+            }
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => Store::postgres(url.expose_secret()).await?,
+        };
+        let digests = digests.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
+        for (password_digest, user) in digests {
             let access = Access {
                 user: user.name,
                 channel: user.channel,
@@ -184,9 +243,18 @@ impl SimBuilder {
                 may_add: user.role == Role::Full,
                 may_read: true,
             };
-            let user = NewUser { access, password_digest, callback_url: callback_url.clone() };
-            engine.write(move |tx, _| tx.put_user(&user)).await?;
+            store.change(PutUser(NewUser { access, password_digest })).await?;
         }
+        if callback_url.is_some() {
+            store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
+        }
+        let engine = Engine::start(Parts {
+            store,
+            clock: self.clock.clone(),
+            seed: self.seed,
+            progress: self.progress,
+            plan: Arc::new(|_, _| vec![Delivery::AT_ONCE]),
+        });
         let transport = HyperTransport::new().map_err(Kind::Transport)?;
         Ok(Sim::start(engine, self, transport))
     }

@@ -47,10 +47,12 @@ mod transport;
 
 mod bank;
 mod code;
+mod effect;
 mod engine;
 mod hub;
 mod outbox;
 mod store;
+mod tokens;
 mod worker;
 
 mod clock;
@@ -58,8 +60,10 @@ mod error;
 
 pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, Inquiry, Paid};
 pub use builder::{Role, SimBuilder, User};
-pub use clock::Clock;
+pub use clock::{Clock, Course};
+pub use effect::Effect;
 pub use error::SimError;
+pub use hub::BulkProgress;
 pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;

@@ -4,10 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use asaanbill_core::{BulkRequestId, ChannelId};
 use asaanbill_storage::StorageError;
 use asaanbill_transport::HyperTransport;
 use asaanbill_wire::Message;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -15,14 +18,26 @@ use tokio::task::AbortHandle;
 use crate::bank::Bank;
 use crate::builder::SimBuilder;
 use crate::clock::Clock;
-use crate::engine::Engine;
-use crate::hub::{Credentials, Refusal, Token, check_password};
-use crate::store::Access;
+use crate::effect::Effect;
+use crate::engine::{Bell, Engine};
+use crate::hub::{Act, Cause, Credentials, Outcome, Push, Refusal, Token, check_password};
+use crate::outbox::Outbox;
+use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, NextDelivery, TokenUser};
+use crate::tokens::Tokens;
 use crate::transport::SimTransport;
-use crate::{http, outbox, worker};
+use crate::{http, worker};
 
 /// How many passwords are checked at once: each takes a core and 19 MiB for some milliseconds. More of them wait.
 const PASSWORD_CHECKS_MAX: usize = 4;
+
+/// How many attempts are returned at the most: the newest.
+const CALLBACK_ATTEMPTS_MAX: u32 = 10_000;
+
+/// How long workers are waited for at once before the store is looked at again.
+const SETTLING_GLANCE: Duration = Duration::from_millis(20);
+
+/// How often: a minute in all, in which each of twelve call-backs in a row may take its whole deadline.
+const SETTLING_LOOKS_MAX: u32 = 3_000;
 
 /// A hub. Cheap to clone; the workers stop with the last clone.
 #[derive(Clone)]
@@ -34,6 +49,9 @@ struct Inner {
     engine: Engine,
     settings: SimBuilder,
     password_checks: Arc<Semaphore>,
+    tokens: Tokens,
+    /// One advance at a time.
+    advancing: Semaphore,
     workers: [AbortHandle; 2],
 }
 
@@ -54,9 +72,12 @@ impl Sim {
 
     pub(crate) fn start(engine: Engine, settings: SimBuilder, transport: HyperTransport) -> Self {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
-        let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), transport)).abort_handle();
+        let outbox = Arc::new(Outbox::new(transport));
+        let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), outbox)).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
-        Self { inner: Arc::new(Inner { engine, settings, password_checks, workers: [batches, callbacks] }) }
+        let tokens = Tokens::new(engine.store().is_shared());
+        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks]);
+        Self { inner: Arc::new(Inner { engine, settings, password_checks, tokens, advancing, workers }) }
     }
 
     /// The hub as the other end of a client in this process, without a socket.
@@ -96,12 +117,165 @@ impl Sim {
     ///
     /// If the store fails.
     pub async fn callback_attempts(&self) -> Result<Vec<CallbackAttempt>, StorageError> {
-        let outcomes = self.inner.engine.read(|tx| tx.outcomes()).await?;
-        let attempt = |(path, outcome): (String, String)| {
-            let failure = (outcome != outbox::ACKNOWLEDGED).then_some(outcome);
-            CallbackAttempt { path, failure }
+        let attempts = self.inner.engine.look(Attempts { limit: CALLBACK_ATTEMPTS_MAX }).await?;
+        Ok(attempts.into_iter().map(|row| CallbackAttempt { path: row.path, failure: row.failure }).collect())
+    }
+
+    /// Moves the clock by a duration, from one time at which something is due to the next, and lets it stand at the end. Resolves when
+    /// all that was due by then is done, and returns it in order: batches' steps, and call-backs with what became of them.
+    ///
+    /// Cancellation: the clock stands somewhere between, and what was begun is done.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn advance(&self, by: SignedDuration) -> Result<Vec<Effect>, StorageError> {
+        let _turn = self.inner.advancing.acquire().await;
+        let now = self.clock().now();
+        self.advance_to(now.saturating_add(by).unwrap_or(now)).await
+    }
+
+    /// As [`advance`](Self::advance), to an instant. Where that is in the past, the clock is merely set.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn set_time(&self, at: Timestamp) -> Result<Vec<Effect>, StorageError> {
+        let _turn = self.inner.advancing.acquire().await;
+        self.advance_to(at).await
+    }
+
+    /// As [`advance`](Self::advance), to the next time at which something is due; nowhere, if nothing is.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn advance_to_next_due(&self) -> Result<Vec<Effect>, StorageError> {
+        let _turn = self.inner.advancing.acquire().await;
+        let mark = self.engine().effects().mark();
+        self.clock().freeze();
+        self.settle().await?;
+        match self.next_due().await? {
+            Some(next) => {
+                self.advance_to(next).await?;
+                Ok(self.engine().effects().since(mark))
+            }
+            None => Ok(self.engine().effects().since(mark)),
+        }
+    }
+
+    /// When something is due next on the simulator's clock. It may be past, if a worker is about to do it.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StorageError> {
+        let batch = self.engine().look(DueBatch { except: Vec::new() }).await?.map(|(_, _, due)| due);
+        let delivery = self.engine().look(NextDelivery).await?.ready;
+        Ok(batch.into_iter().chain(delivery).min())
+    }
+
+    async fn advance_to(&self, target: Timestamp) -> Result<Vec<Effect>, StorageError> {
+        let mark = self.engine().effects().mark();
+        self.clock().freeze();
+        loop {
+            self.settle().await?;
+            match self.next_due().await? {
+                // What is due by now and isn't done can't be: its worker tries again later.
+                Some(next) if next <= target && next > self.clock().now() => self.clock().set(next),
+                _ => break,
+            }
+        }
+        self.clock().set(target);
+        self.settle().await?;
+        Ok(self.engine().effects().since(mark))
+    }
+
+    /// Waits until the workers have done what is due.
+    async fn settle(&self) -> Result<(), StorageError> {
+        let engine = self.engine();
+        engine.ring(Bell::Batches);
+        engine.ring(Bell::Callbacks);
+        for _ in 0..SETTLING_LOOKS_MAX {
+            let progress = engine.until_progress();
+            let now = self.clock().now();
+            let batch = engine.look(DueBatch { except: Vec::new() }).await?.is_some_and(|(_, _, due)| due <= now);
+            let deliveries = engine.look(NextDelivery).await?;
+            let sending = deliveries.lease.is_some() || deliveries.ready.is_some_and(|due| due <= now);
+            if !batch && !sending {
+                return Ok(());
+            }
+            // Looks again by itself: another instance may be the one that does it.
+            let _ = tokio::time::timeout(SETTLING_GLANCE, progress).await;
+        }
+        Ok(())
+    }
+
+    /// Takes a batch one step further by hand: its drafts are scheduled, or its scheduled payments get their PSIDs. Returns the batch's
+    /// status then, in the hub's words; none if there is no such batch.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn advance_batch(
+        &self,
+        channel: ChannelId,
+        id: BulkRequestId,
+    ) -> Result<Option<&'static str>, StorageError> {
+        let act = Act::Step { batch: (channel, id), push: Push::Hand };
+        match self.engine().ask(act, Cause::default()).await? {
+            Outcome::Stepped(stage) => Ok(stage.map(BulkStage::as_str)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets rows of a batch that isn't done fail, as a hub's own troubles would: those at these places, from 0, or all. Returns how many
+    /// did; none if there is no such batch.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn fail_batch(
+        &self,
+        channel: ChannelId,
+        id: BulkRequestId,
+        places: Option<Vec<u32>>,
+        why: &str,
+    ) -> Result<Option<u64>, StorageError> {
+        let act = Act::Fail { batch: (channel, id), places, why: why.to_owned() };
+        match self.engine().ask(act, Cause::default()).await? {
+            Outcome::Failed(failed) => Ok(failed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Counts that a batch's detail was shown, and takes it as far as that brings it.
+    pub(crate) async fn polled(&self, channel: ChannelId, id: BulkRequestId, cause: Cause) -> Result<(), StorageError> {
+        let batch = (channel, id);
+        let Outcome::Polled(Some((to, mut stage))) = self.engine().ask(Act::Poll { batch }, cause).await? else {
+            return Ok(());
         };
-        Ok(outcomes.into_iter().map(attempt).collect())
+        while stage < to {
+            match self.engine().ask(Act::Step { batch, push: Push::Hand }, cause).await? {
+                Outcome::Stepped(Some(next)) if next > stage => stage = next,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The user of a token, from memory if it was used lately.
+    pub(crate) async fn token_user(&self, digest: [u8; 32]) -> Result<Option<Arc<Access>>, StorageError> {
+        if let Some(access) = self.inner.tokens.find(&digest) {
+            return Ok(Some(access));
+        }
+        let remembered = self.inner.tokens.begin();
+        let Some(access) = self.engine().look(TokenUser { digest }).await? else { return Ok(None) };
+        Ok(Some(remembered.keep(digest, access)))
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -116,7 +290,7 @@ impl Sim {
     pub(crate) async fn login(&self, credentials: Credentials) -> Result<(Access, Token), Refusal> {
         let refused = || Refusal::not_found(Message::BadCredentials);
         let Credentials { user, password } = credentials;
-        let found = self.engine().read(move |tx| tx.user(&user)).await?;
+        let found = self.engine().look(FindUser { name: user }).await?;
         // argon2 takes milliseconds, by intention: not on the threads that serve.
         let permit = Arc::clone(&self.inner.password_checks).acquire_owned().await;
         let checked = tokio::task::spawn_blocking(move || {
@@ -126,12 +300,15 @@ impl Sim {
             found.filter(|_| right).map(|(access, _)| access)
         });
         let access = checked.await.ok().flatten().ok_or_else(refused)?;
-        let token = Token::random().map_err(|error| {
-            tracing::error!(%error, "the system has no randomness");
-            Refusal::new(::http::StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
-        })?;
-        let (digest, user) = (token.digest, access.user.clone());
-        self.engine().write(move |tx, _| tx.insert_token(&digest, &user)).await?;
+        let nth = self.engine().change(CountLogin { user: access.user.clone() }).await?.ok_or_else(refused)?;
+        let token = match self.engine().seed() {
+            Some(seed) => Token::seeded(seed, &access.user, nth),
+            None => Token::random().map_err(|error| {
+                tracing::error!(%error, "the system has no randomness");
+                Refusal::new(::http::StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+            })?,
+        };
+        self.engine().change(InsertToken { digest: token.digest, user: access.user.clone() }).await?;
         Ok((access, token))
     }
 }

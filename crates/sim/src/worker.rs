@@ -1,42 +1,140 @@
-//! The workers: one takes batches from draft to approved, one sends call-backs.
+//! The workers: one takes batches from draft to approved, one sends call-backs. Both go by the simulator's clock.
 
-use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
+use asaanbill_core::{BulkRequestId, ChannelId};
 use asaanbill_storage::StorageError;
-use asaanbill_transport::HyperTransport;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use crate::effect::Effect;
 use crate::engine::{Bell, Engine};
-use crate::hub;
-use crate::outbox;
+use crate::hub::{Act, Cause, Outcome, Push};
+use crate::outbox::Outbox;
+use crate::store::{DueBatch, NextDelivery};
 
-/// Advances batches until there are none, and again whenever one is accepted. What an earlier process left undone is done
-/// first.
+/// How long a worker leaves alone what it failed at, so that a store in trouble isn't hammered and others get their turn.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How often a store that other instances write to is looked at unasked.
+const SHARED_GLANCE: Duration = Duration::from_millis(250);
+
+/// How many call-backs are under way at once: a slow receiver holds up no others until there are as many.
+const DELIVERIES_AT_ONCE: usize = 16;
+
+/// Advances batches whenever a step is due. What an earlier process left undone is done first.
 pub(crate) async fn advance_batches(engine: Engine) {
+    let mut failed: Vec<(ChannelId, BulkRequestId)> = Vec::new();
     loop {
-        // A step that ends a batch owes a call-back.
-        run_dry("batches", || engine.write_and_ring(Bell::Callbacks, hub::advance)).await;
-        engine.until_rung(Bell::Batches).await;
-    }
-}
-
-/// Sends call-backs one by one, in the order in which they became owed.
-pub(crate) async fn send_callbacks(engine: Engine, transport: HyperTransport) {
-    loop {
-        run_dry("call-backs", || outbox::send_next(&engine, &transport)).await;
-        engine.until_rung(Bell::Callbacks).await;
-    }
-}
-
-/// Repeats a step until it says that there is no more to do. A failing store ends the round; the next bell tries again.
-async fn run_dry<F: Future<Output = Result<bool, StorageError>>>(what: &str, mut step: impl FnMut() -> F) {
-    loop {
-        match step().await {
-            Ok(true) => {}
-            Ok(false) => return,
+        let due = match engine.look(DueBatch { except: failed.clone() }).await {
+            Ok(due) => due,
             Err(error) => {
-                tracing::error!(what, error = &error as &dyn std::error::Error, "a worker's step failed");
-                return;
+                note_failure("looking for batches", &error);
+                tokio::time::sleep(AFTER_FAILURE).await;
+                continue;
+            }
+        };
+        match due {
+            Some((channel, id, due)) if due <= engine.clock().now() => match step(&engine, channel, id).await {
+                Ok(()) => {}
+                Err(error) => {
+                    note_failure("a batch's step", &error);
+                    failed.push((channel, id));
+                }
+            },
+            due => {
+                let unrung = wait(&engine, Bell::Batches, due.map(|(_, _, due)| due), None);
+                if failed.is_empty() {
+                    unrung.await;
+                } else {
+                    // A timeout is the point.
+                    let _ = tokio::time::timeout(AFTER_FAILURE, unrung).await;
+                    failed.clear();
+                }
             }
         }
     }
+}
+
+async fn step(engine: &Engine, channel: ChannelId, id: BulkRequestId) -> Result<(), StorageError> {
+    let outcome = engine.ask(Act::Step { batch: (channel, id), push: Push::Due }, Cause::default()).await?;
+    if let Outcome::Stepped(Some(stage)) = outcome {
+        let what = format!("batch {id} of channel {channel}: {}", stage.as_str());
+        engine.done(Effect { at: engine.clock().now(), what });
+    }
+    Ok(())
+}
+
+/// Sends call-backs that are due, several at once.
+pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
+    let free = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
+    // Deliveries end with the worker.
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.try_join_next().is_some() {}
+        let Ok(first) = Arc::clone(&free).acquire_owned().await else { return };
+        let most = 1 + free.available_permits();
+        let claimed = match outbox.claim(&engine, most).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                note_failure("claiming call-backs", &error);
+                tokio::time::sleep(AFTER_FAILURE).await;
+                continue;
+            }
+        };
+        if claimed.is_empty() {
+            drop(first);
+            match engine.look(NextDelivery).await {
+                Ok(due) => wait(&engine, Bell::Callbacks, due.ready, due.lease).await,
+                Err(error) => {
+                    note_failure("looking for call-backs", &error);
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
+            continue;
+        }
+        let mut permit = Some(first);
+        for delivery in claimed {
+            let permit = match permit.take() {
+                Some(permit) => permit,
+                None => match Arc::clone(&free).acquire_owned().await {
+                    Ok(permit) => permit,
+                    Err(_) => return,
+                },
+            };
+            let (engine, outbox) = (engine.clone(), Arc::clone(&outbox));
+            under_way.spawn(async move {
+                outbox.deliver(&engine, delivery).await;
+                drop(permit);
+                engine.ring(Bell::Callbacks);
+            });
+        }
+    }
+}
+
+/// Waits for a bell, for the simulator's clock to show `due`, for the system's to show `lease`, or for another instance.
+async fn wait(engine: &Engine, bell: Bell, due: Option<Timestamp>, lease: Option<Timestamp>) {
+    let leased = lease.map(|lease| {
+        let wait = lease.duration_since(crate::clock::system_time());
+        Duration::try_from(wait).unwrap_or(Duration::ZERO) + Duration::from_millis(1)
+    });
+    let glance = engine.store().is_shared().then_some(SHARED_GLANCE);
+    let longest = leased.into_iter().chain(glance).min();
+    let woken = async {
+        tokio::select! {
+            () = engine.until_rung(bell) => {}
+            () = engine.clock().until(due) => {}
+        }
+    };
+    match longest {
+        // A timeout is the point.
+        Some(longest) => drop(tokio::time::timeout(longest, woken).await),
+        None => woken.await,
+    }
+}
+
+fn note_failure(what: &str, error: &StorageError) {
+    tracing::error!(what, error = error as &dyn std::error::Error, "a worker failed, and tries again");
 }

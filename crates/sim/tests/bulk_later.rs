@@ -35,9 +35,9 @@ fn drafts_get_their_psids_later() {
     assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
 
     // Asleep, so that the drafts can be looked at.
-    disk.change("UPDATE bulk_requests SET status = 'PROCESSED'");
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
-        check(&hub, 1, &["PROCESSED", "A DRAFT null", "B DRAFT null"]).await;
+        check(&hub, 1, &["DRAFT", "A DRAFT null", "B DRAFT null"]).await;
         assert_eq!(hub.get("/payment").send().await.content().len(), 0, "only what has a PSID is listed");
         let draft = hub.get("/payment/1").send().await;
         assert_eq!((draft.text_at("/status"), draft.text_at("/qrString")), ("DRAFT", ""));
@@ -46,14 +46,14 @@ fn drafts_get_their_psids_later() {
     });
 
     for status in ["DRAFT", "IN_PROCESS"] {
-        disk.change(&format!("UPDATE bulk_requests SET status = '{status}'; UPDATE payments SET status = '{status}'"));
+        disk.change(&format!("UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"));
         disk.run(async |hub| {
             hub.settled().await;
             let (a, b) = (format!("A APPROVED {}", psid(1)), format!("B APPROVED {}", psid(2)));
             check(&hub, 1, &["PROCESSED", &a, &b]).await;
         });
         // As if it hadn't happened.
-        disk.change("UPDATE payments SET psid = NULL; DELETE FROM identifiers; UPDATE psids SET next = 1");
+        disk.change("UPDATE payments SET psid = NULL; DELETE FROM identifiers; UPDATE counters SET next = 1 WHERE name = 'psid'");
     }
 }
 
@@ -65,13 +65,13 @@ fn a_row_that_a_later_bill_overtakes() {
         hub.add("PSID", &bill("A", "1", "1", "2025-01-31")).await;
         hub.add_bulk(batch(&["A", "B", "A"])).await;
     });
-    disk.change("UPDATE bulk_requests SET status = 'PROCESSED'");
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     let later = disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
         hub.get(&format!("/search/{}", psid(1))).send().await
     });
     assert_eq!(shown(&later), ["A 9 APPROVED", "A 1 DISCARD"]);
-    disk.change("UPDATE bulk_requests SET status = 'DRAFT'");
+    disk.change("UPDATE bulk_requests SET due_at = 0");
     disk.run(async |hub| {
         hub.settled().await;
         let approved = format!("B APPROVED {}", psid(2));
@@ -97,11 +97,11 @@ fn a_batch_that_was_overtaken_calls_nobody_back() {
     disk.run(async |hub| {
         hub.add_bulk(batch(&["A"])).await;
     });
-    disk.change("UPDATE bulk_requests SET status = 'PROCESSED'");
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
     });
-    disk.change("UPDATE bulk_requests SET status = 'DRAFT'");
+    disk.change("UPDATE bulk_requests SET due_at = 0");
     with_receiver(|receiver| {
         disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
             hub.settled().await;
@@ -120,11 +120,11 @@ fn of_two_batches_the_later_one_wins() {
     disk.run(async |hub| {
         hub.add_bulk(batch(&["A", "B"])).await;
     });
-    disk.change("UPDATE bulk_requests SET status = 'PROCESSED'");
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         hub.add_bulk(batch(&["B", "C"])).await;
     });
-    disk.change("UPDATE bulk_requests SET status = 'DRAFT'");
+    disk.change("UPDATE bulk_requests SET due_at = 0");
     disk.run(async |hub| {
         hub.settled().await;
         let (a, b) = (format!("A APPROVED {}", psid(1)), format!("B DISCARD {}", psid(2)));

@@ -138,5 +138,5 @@ fn nothing_is_owed_where_there_is_no_address() {
         hub.add_bulk(format!(r#"{{"payments":[{}]}}"#, row("A", "5", "5", "2025-01-31"))).await;
         hub.settled().await;
     });
-    assert_eq!(disk.look("SELECT path FROM outbox"), [""; 0]);
+    assert_eq!(disk.look("SELECT path FROM callbacks"), [""; 0]);
 }

@@ -68,6 +68,7 @@ fn a_batch_is_finished_and_told_of() {
         disk.run(async |hub| hub.add_bulk(batch.clone()).await);
         assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
         disk.change(&format!("UPDATE bulk_requests SET status = '{status}'; UPDATE payments SET status = '{status}'"));
+        assert_eq!(disk.look("SELECT CAST(COUNT(*) AS TEXT) FROM bulk_requests WHERE due_at IS NOT NULL"), ["1"]);
         with_receiver(|receiver| {
             disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
                 let told = receiver.acknowledged().await;
@@ -90,7 +91,7 @@ fn an_owed_call_back_is_sent_once() {
             hub.add("PSID", BILL).await;
             hub.pay(&psid(1), "50", "R").await
         });
-        assert_eq!(disk.look("SELECT path FROM outbox WHERE attempted_at IS NULL"), ["/processed"]);
+        assert_eq!(disk.look("SELECT path FROM callbacks WHERE id IN (SELECT CAST(payload AS INTEGER) FROM outbox)"), ["/processed"]);
         disk.run_with(settings(), async |hub| {
             let told = receiver.acknowledged().await;
             assert!(told.starts_with(r#"/hooks/processed {"title":"Muhammad Mahd Sheikh","#), "{told}");
@@ -115,7 +116,6 @@ fn an_owed_call_back_goes_where_call_backs_go_now() {
         hub.add("PSID", BILL).await;
         hub.pay(&psid(1), "50", "R").await
     });
-    disk.run(async |hub| assert_eq!(hub.sim.callback_attempts().await.unwrap(), [], "nowhere while there is none"));
     with_receiver(|receiver| {
         disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
             let told = receiver.acknowledged().await;

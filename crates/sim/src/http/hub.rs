@@ -1,8 +1,10 @@
 //! The eight operations over HTTP. Checks come in this order: token, other headers, role, query, body.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use asaanbill_core::{ChannelId, NewPayment, PaymentKind};
+use asaanbill_core::{BulkRequestId, ChannelId, NewPayment, PaymentKind};
+use asaanbill_storage::StorageError;
 use asaanbill_wire::{
     AddRequest, AddedPayment, BulkRequest, CHANNEL_HEADER, CONTENT_TYPE, CONTENT_TYPE_CSV, CONTENT_TYPE_JSON, Endpoint,
     Envelope, GENERATION_TYPES, Literals, LoginAnswer, LoginChannel, LoginRequest, LoginUser, Message, NotText,
@@ -18,8 +20,7 @@ use http_body_util::LengthLimitError;
 use super::{REQUEST_BODY_MAX, json};
 use crate::Sim;
 use crate::code::qr_string;
-use crate::engine::Bell;
-use crate::hub::{self, Batch, Refusal};
+use crate::hub::{self, Act, Batch, BulkProgress, Cause, Outcome, Refusal};
 use crate::store::Access;
 
 /// The segment with which the staging system's base begins.
@@ -43,6 +44,7 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
     let access = authorize(sim, endpoint, &parts.headers).await?;
     let channel = access.channel;
     let query = Query::read(parts.uri.query().unwrap_or_default());
+    let store = sim.engine().store();
     match endpoint {
         Endpoint::Login => Err(Refusal::not_found(Message::NotFound)),
         Endpoint::Add => {
@@ -54,19 +56,28 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
             add_bulk(sim, channel, &read_body(&parts.headers, body).await?).await
         }
         Endpoint::BulkRequests => {
-            let content_type = query.content_type(&[CONTENT_TYPE_JSON, CONTENT_TYPE_CSV])?.to_owned();
+            let content_type = query.content_type(&[CONTENT_TYPE_JSON, CONTENT_TYPE_CSV])?;
             let page = query.page()?;
-            show(sim.engine().read(move |tx| hub::bulk_list(tx, channel, &content_type, page)).await?)
+            show(hub::bulk_list(store, channel, content_type, page).await?)
         }
-        Endpoint::BulkRequest => show(sim.engine().read(move |tx| hub::bulk_detail(tx, channel, &value)).await?),
+        Endpoint::BulkRequest => {
+            // What isn't a number is no batch's.
+            let id = value.parse::<BulkRequestId>().map_err(|_| Refusal::not_found(Message::BulkRequestNotFound))?;
+            let detail = hub::bulk_detail(store, channel, id).await?;
+            // What is shown is how it was when it was asked for.
+            if matches!(sim.engine().progress(), BulkProgress::Polls(_)) {
+                sim.polled(channel, id, Cause::default()).await?;
+            }
+            show(detail)
+        }
         Endpoint::Payments => {
             let page = query.page()?;
-            show(sim.engine().read(move |tx| hub::payments(tx, channel, page)).await?)
+            show(hub::payments(store, channel, page).await?)
         }
-        Endpoint::Payment => show(sim.engine().read(move |tx| hub::payment(tx, channel, &value)).await?),
+        Endpoint::Payment => show(hub::payment(store, channel, &value).await?),
         Endpoint::Search => {
             let page = query.page()?;
-            let found = sim.engine().read(move |tx| hub::search(tx, channel, &value, page)).await?;
+            let found = hub::search(store, channel, &value, page).await?;
             let nothing = found.total() == Some(0);
             if nothing && sim.settings().empty_search_is_not_found {
                 return Err(Refusal::not_found(Message::PaymentNotFound));
@@ -114,13 +125,11 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Refusal> {
 }
 
 /// Token, other headers, role.
-async fn authorize(sim: &Sim, endpoint: Endpoint, headers: &HeaderMap) -> Result<Access, Refusal> {
+async fn authorize(sim: &Sim, endpoint: Endpoint, headers: &HeaderMap) -> Result<Arc<Access>, Refusal> {
     let no_token = || Refusal::new(StatusCode::UNAUTHORIZED, Message::NoToken.as_str());
     let forbidden = || Refusal::new(StatusCode::FORBIDDEN, Message::Forbidden.as_str());
     let token = header(headers, TOKEN_HEADER).map_err(|_| no_token())?;
-    let digest = hub::digest(token);
-    let access = sim.engine().read(move |tx| tx.token_user(&digest)).await?;
-    let access = access.ok_or_else(no_token)?;
+    let access = sim.token_user(hub::digest(token)).await?.ok_or_else(no_token)?;
     if header(headers, USERNAME_HEADER)? != access.user {
         return Err(no_token());
     }
@@ -214,8 +223,10 @@ async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str) -> Re
         let problems: Vec<String> = bad.errors().iter().map(refusal).collect();
         Refusal::new(StatusCode::BAD_REQUEST, problems.join(", "))
     })?;
-    let added = sim.engine().write(move |tx, now| hub::add(tx, channel, new, now)).await?;
-    show(AddedPayment::new(&added, &qr_string(&added)))
+    match sim.engine().ask(Act::Add { channel, new }, Cause::default()).await? {
+        Outcome::Added(added) => show(AddedPayment::new(&added, &qr_string(&added))),
+        _ => Err(StorageError::closed().into()),
+    }
 }
 
 async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str) -> Result<Response, Refusal> {
@@ -223,9 +234,10 @@ async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str) -> Result<Response,
         serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
     let mut batch = Batch::read(&request, literals(sim))?;
     let good = std::mem::take(&mut batch.good);
-    let accepted = sim.engine().write_and_ring(Bell::Batches, move |tx, now| hub::accept(tx, channel, good, now));
-    let id = accepted.await?;
-    Ok(json(StatusCode::OK, &batch.answer(id)))
+    match sim.engine().ask(Act::Accept { channel, good }, Cause::default()).await? {
+        Outcome::Accepted(id) => Ok(json(StatusCode::OK, &batch.answer(id))),
+        _ => Err(StorageError::closed().into()),
+    }
 }
 
 fn literals(sim: &Sim) -> Literals {

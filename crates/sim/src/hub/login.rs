@@ -9,6 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+use crate::store::Seed;
+
 /// How many random bytes a token has. (Guide, Login: its sample decodes to as many)
 const TOKEN_BYTES: usize = 256;
 
@@ -31,8 +33,19 @@ impl Token {
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes)?;
+        Ok(Self::of(bytes))
+    }
+
+    /// The token of a user's `nth` login.
+    pub(crate) fn seeded(seed: Seed, user: &str, nth: u64) -> Self {
+        let mut bytes = [0; TOKEN_BYTES];
+        seed.fill(user, nth, &mut bytes);
+        Self::of(bytes)
+    }
+
+    fn of(bytes: [u8; TOKEN_BYTES]) -> Self {
         let text = BASE64_STANDARD.encode(bytes);
-        Ok(Self { digest: digest(&text), text: text.into() })
+        Self { digest: digest(&text), text: text.into() }
     }
 }
 

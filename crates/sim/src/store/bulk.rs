@@ -138,8 +138,8 @@ impl Script for BulkList {
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
         let channel = i64::from(self.channel);
-        let total = tx.query_one("SELECT batches FROM channels WHERE id = $1", &[channel.into()], |row| row.count(0));
-        let total = total.await?.unwrap_or_default();
+        let batches = "SELECT batches FROM channels WHERE id = $1";
+        let total = tx.query_one(batches, &[channel.into()], |row| row.count(0)).await?.unwrap_or_default();
         // Batches are numbered from 1 without gaps: a page is found by number.
         let Some(newest) = total.checked_sub(self.page.offset()).filter(|newest| *newest > 0) else {
             return Ok((total, Vec::new()));
@@ -171,15 +171,19 @@ impl Script for BulkDetail {
     }
 }
 
-/// The batch whose step is due first, and when.
-pub(crate) struct DueBatch;
+/// The batch whose step is due first, and when, but for some.
+pub(crate) struct DueBatch {
+    pub(crate) except: Vec<(ChannelId, BulkRequestId)>,
+}
 
 impl Script for DueBatch {
     type Answer = Option<(ChannelId, BulkRequestId, Timestamp)>;
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
-        let select = "SELECT channel, id, due_at FROM bulk_requests WHERE due_at IS NOT NULL
-                      ORDER BY due_at, channel, id LIMIT 1";
-        tx.query_one(select, &[], |row| Ok((id(row, 0)?, id(row, 1)?, row.time(2)?))).await
+        let select = "SELECT channel, id, due_at FROM bulk_requests WHERE due_at IS NOT NULL AND status <> 'PROCESSED'
+                      ORDER BY due_at, channel, id LIMIT $1";
+        let enough = i64::try_from(self.except.len() + 1).unwrap_or(i64::MAX);
+        let due = tx.query(select, &[enough.into()], |row| Ok((id(row, 0)?, id(row, 1)?, row.time(2)?))).await?;
+        Ok(due.into_iter().find(|(channel, id, _)| !self.except.contains(&(*channel, *id))))
     }
 }

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use asaanbill_core::{BulkRequestId, ChannelId, Identifier, IdentifierState, PaymentId, Psid};
+use asaanbill_core::{BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, PaymentId, Psid};
 use asaanbill_storage::StorageError;
 
-use super::book::{Batch, Book, Entry, Key, Kept, Paying, Rows, Stored, Wants};
+use super::book::{Batch, Book, Entry, Key, Kept, Paying, Record, Rows, Stored, Wants};
 use super::bulk::{self, BulkStage};
 use super::numbering::{Numbering, Seed};
 use super::payments::{OF_BATCH, payment_columns, record};
@@ -130,7 +130,7 @@ async fn load_batch<T: Tx>(
     Ok(())
 }
 
-fn keep(book: &mut Book, record: super::Record) {
+fn keep(book: &mut Book, record: Record) {
     let stored = Some(Stored { status: record.payment.status(), listed_at: record.listed_at() });
     book.records.insert(record.payment.id, Kept { record, stored, changed: false });
 }
@@ -268,11 +268,14 @@ async fn numbering<T: Tx>(
     if let Some(seed) = seed {
         return Ok(Numbering::Seeded(seed));
     }
-    let templates = wants.psids.iter().filter(|(psid, _)| {
-        let current = book.current(**psid).and_then(|id| book.payment(id).ok());
-        current.is_some_and(|payment| matches!(payment.new, asaanbill_core::NewPayment::OpenQr(_)))
+    // A payment of a template adds a record, unless it is a replay.
+    let templates = wants.psids.iter().map(|(psid, references)| {
+        let current = book.current(*psid).and_then(|id| book.payment(id).ok());
+        let is_template = current.is_some_and(|payment| matches!(payment.new, NewPayment::OpenQr(_)));
+        let new = references.iter().filter(|reference| book.paid_under(*psid, reference).is_none());
+        if is_template { new.count() } else { 0 }
     });
-    let records = wants.records + templates.map(|(_, references)| references.len()).sum::<usize>();
+    let records = wants.records + templates.sum::<usize>();
     let payments = tx.take(Counter::Payments, records).await?.into();
     let psids = tx.take(Counter::Psids, book.without_psid(adding.iter()) + wants.nameless).await?.into();
     Ok(Numbering::Taken { payments, psids })

@@ -37,7 +37,7 @@ pub(crate) use access::{
     Access, Channels, CountLogin, DeleteUser, FindUser, InsertToken, NewUser, PutCallbackUrl, PutUser, RevokeTokens,
     TokenUser, Users,
 };
-pub(crate) use book::{Book, Key, Rows, Wants};
+pub(crate) use book::{Book, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use events::{Event, Events, HistoryOf, Numbered};
 pub(crate) use numbering::Seed;
@@ -47,6 +47,7 @@ pub(crate) use outbox::{
 pub(crate) use payments::{FindPayment, InquiryOf, Listed, OfPsid, PsidOf};
 pub(crate) use snapshot::{Content, DeleteSaved, Export, FindSaved, Import, ROWS_MAX, Saved};
 pub(crate) use tx::contradiction;
+use tx::{Tx, senseless};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "hub", sql: include_str!("schema/sqlite.sql") },

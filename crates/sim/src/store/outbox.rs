@@ -46,13 +46,13 @@ pub(crate) type Plan = dyn Fn(i64, &Owed) -> Vec<Delivery> + Send + Sync;
 /// A call-back of a channel that wants any.
 const INSERT: Each = Each {
     one: "INSERT INTO callbacks (channel, path, body, created_at)
-          SELECT id, $2, $3, $4 FROM channels WHERE id = $1 AND callback_url IS NOT NULL RETURNING id, path, body",
+          SELECT id, $1, $2, $3 FROM channels WHERE id = $4 AND callback_url IS NOT NULL RETURNING id, path, body",
     all: "INSERT INTO callbacks (channel, path, body, created_at)
           SELECT id, path, body, created_at
-          FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[]) WITH ORDINALITY
-              AS u (channel, path, body, created_at, place) JOIN channels ON id = channel
+          FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) WITH ORDINALITY
+              AS u (path, body, created_at, channel, place) JOIN channels ON id = channel
           WHERE callback_url IS NOT NULL ORDER BY place RETURNING id, path, body",
-    types: &[Type::Int, Type::Text, Type::Text, Type::Int],
+    types: &[Type::Text, Type::Text, Type::Int, Type::Int],
 };
 
 /// Writes down what is owed, and what is to be sent for it.
@@ -60,11 +60,8 @@ pub(super) async fn owe<T: Tx>(tx: &T, owed: &[Owed], moment: Moment, plan: &Pla
     if owed.is_empty() {
         return Ok(());
     }
-    let row = |owed: &Owed| -> Vec<Arg<'static>> { vec![i64::from(owed.channel).into()] };
-    let rows = owed.iter().map(|one| {
-        let mut args: Vec<Arg<'_>> = row(one);
-        args.extend([Arg::Text(one.path), Arg::Text(&one.body), moment.now.into()]);
-        args
+    let rows = owed.iter().map(|Owed { channel, path, body }| -> Vec<Arg<'_>> {
+        vec![Arg::Text(path), Arg::Text(body), moment.now.into(), i64::from(*channel).into()]
     });
     let rows: Vec<_> = rows.collect();
     let read = |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()));

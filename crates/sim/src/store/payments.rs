@@ -208,7 +208,7 @@ impl Script for InquiryOf {
     }
 }
 
-/// The PSID of an identifier, in every channel that has it; there is one for each.
+/// The PSIDs of an identifier, one for each channel that has it, and of the record whose number it is, if that has none.
 pub(crate) struct PsidOf {
     pub(crate) identifier: Identifier,
 }
@@ -222,6 +222,11 @@ impl Script for PsidOf {
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Psid>, StorageError> {
         let select = "SELECT psid FROM channels c JOIN identifiers i ON i.channel = c.id
                       WHERE i.identifier = $1 AND psid IS NOT NULL ORDER BY c.id LIMIT $2";
-        tx.query(select, &[self.identifier.as_str().into(), CHANNELS_MAX.into()], |row| row.parsed(0)).await
+        let found = tx.query(select, &[self.identifier.as_str().into(), CHANNELS_MAX.into()], |row| row.parsed(0)).await?;
+        let Some(id) = self.identifier.as_str().parse::<PaymentId>().ok().filter(|_| found.is_empty()) else {
+            return Ok(found);
+        };
+        let select = "SELECT psid FROM payments WHERE id = $1 AND identifier IS NULL AND psid IS NOT NULL";
+        tx.query(select, &[i64::from(id).into()], |row| row.parsed(0)).await
     }
 }

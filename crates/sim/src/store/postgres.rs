@@ -188,11 +188,11 @@ impl Tx for PostgresTx {
     }
 
     async fn complete(&self, lease: Lease) -> Result<bool, StorageError> {
-        Ok(OUTBOX.postgres(&self.transaction).complete(&[lease]).await?.is_empty())
+        Ok(OUTBOX.postgres(&self.transaction).complete(&[lease]).await?.is_none())
     }
 
     async fn retry(&self, lease: Lease, at: Timestamp) -> Result<bool, StorageError> {
-        Ok(OUTBOX.postgres(&self.transaction).retry(&[(lease, at)]).await?.is_empty())
+        Ok(OUTBOX.postgres(&self.transaction).retry(&[(lease, at)]).await?.is_none())
     }
 
     async fn next_due(&self) -> Result<Due, StorageError> {

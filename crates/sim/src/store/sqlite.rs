@@ -31,12 +31,18 @@ impl ToSql for Arg<'_> {
     }
 }
 
+/// PostgreSQL counts `$2`; to SQLite it is a name, and the names are numbered as they are met.
+fn in_order(statement: &rusqlite::CachedStatement<'_>) -> bool {
+    (1..=statement.parameter_count()).all(|place| statement.parameter_name(place) == Some(format!("${place}").as_str()))
+}
+
 fn rows<R>(
     statement: &mut rusqlite::CachedStatement<'_>,
     args: &[Arg<'_>],
     read: &impl Fn(&Row<'_>) -> Result<R, StorageError>,
     found: &mut Vec<R>,
 ) -> Result<(), StorageError> {
+    debug_assert!(in_order(statement), "a statement meets its values in another order");
     let mut rows = statement.query(params_from_iter(args))?;
     while let Some(row) = rows.next()? {
         found.push(read(&Row::Sqlite(row))?);
@@ -71,7 +77,9 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn execute(&self, sql: &str, args: &[Arg<'_>]) -> Result<u64, StorageError> {
-        let changed = self.0.prepare_cached(sql)?.execute(params_from_iter(args))?;
+        let mut statement = self.0.prepare_cached(sql)?;
+        debug_assert!(in_order(&statement), "a statement meets its values in another order");
+        let changed = statement.execute(params_from_iter(args))?;
         Ok(changed.try_into().unwrap_or(u64::MAX))
     }
 
@@ -94,6 +102,7 @@ impl Tx for SqliteTx<'_> {
             return Ok(0);
         }
         let mut prepared = self.0.prepare_cached(statement.one)?;
+        debug_assert!(in_order(&prepared), "a statement meets its values in another order");
         let mut changed = 0;
         for row in rows {
             changed += prepared.execute(params_from_iter(row))?;
@@ -134,11 +143,11 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn complete(&self, lease: Lease) -> Result<bool, StorageError> {
-        Ok(OUTBOX.sqlite(&self.0).complete(&[lease])?.is_empty())
+        Ok(OUTBOX.sqlite(&self.0).complete(&[lease])?.is_none())
     }
 
     async fn retry(&self, lease: Lease, at: Timestamp) -> Result<bool, StorageError> {
-        Ok(OUTBOX.sqlite(&self.0).retry(&[(lease, at)])?.is_empty())
+        Ok(OUTBOX.sqlite(&self.0).retry(&[(lease, at)])?.is_none())
     }
 
     async fn next_due(&self) -> Result<Due, StorageError> {

@@ -11,8 +11,12 @@ use jiff::Timestamp;
 
 use super::tx::{Arg, Columns as _, Each, Tx, Type};
 
-/// The widths, as powers of two of a microsecond: an eighth of a second, half a minute, two hours and a half, a month.
-const WIDTHS: [u32; 4] = [17, 25, 33, 41];
+/// The levels and their widths, as powers of two of a microsecond: an eighth of a second, half a minute, two hours and a half, a
+/// month.
+const LEVELS: [(i64, u32); 4] = [(0, 17), (1, 25), (2, 33), (WIDEST, 41)];
+
+/// The level of the widest slices.
+const WIDEST: i64 = 3;
 
 const ADD: Each = Each {
     one: "INSERT INTO tallies (channel, level, slice, shard, payments) VALUES ($1, $2, $3, $4, $5)
@@ -32,7 +36,7 @@ impl Tally {
     pub(super) fn moved(&mut self, channel: ChannelId, from: Option<Timestamp>, to: Option<Timestamp>) {
         for (at, change) in [(from, -1), (to, 1)] {
             let Some(at) = at else { continue };
-            for (level, width) in (0..).zip(WIDTHS) {
+            for (level, width) in LEVELS {
                 *self.0.entry((channel, level, at.as_microsecond() >> width)).or_default() += change;
             }
         }
@@ -57,8 +61,7 @@ impl Tally {
 /// How many payments a channel lists.
 pub(super) async fn total<T: Tx>(tx: &T, channel: ChannelId) -> Result<u64, StorageError> {
     let sum = "SELECT CAST(COALESCE(SUM(payments), 0) AS BIGINT) FROM tallies WHERE channel = $1 AND level = $2";
-    let widest = i64::try_from(WIDTHS.len()).unwrap_or_default() - 1;
-    let found = tx.query_one(sum, &[i64::from(channel).into(), widest.into()], |row| row.count(0)).await?;
+    let found = tx.query_one(sum, &[i64::from(channel).into(), WIDEST.into()], |row| row.count(0)).await?;
     Ok(found.unwrap_or_default())
 }
 
@@ -73,17 +76,21 @@ pub(super) struct Start {
 /// Goes from the newest payment `offset` places down.
 pub(super) async fn start<T: Tx>(tx: &T, channel: ChannelId, offset: u64) -> Result<Start, StorageError> {
     let mut start = Start { before: i64::MAX, skip: offset };
-    let mut within = (i64::MIN, i64::MAX);
-    for (level, width) in (0_i64..).zip(WIDTHS).rev() {
+    let mut within: Option<i64> = None;
+    let mut wider = 0;
+    for (level, width) in LEVELS.into_iter().rev() {
+        let (first, last) = within.map_or((i64::MIN, i64::MAX), |slice| {
+            let parts = wider - width;
+            (slice << parts, (slice << parts) + (1 << parts) - 1)
+        });
         let select = "SELECT slice, CAST(SUM(payments) AS BIGINT) FROM tallies
                       WHERE channel = $1 AND level = $2 AND slice >= $3 AND slice <= $4
                       GROUP BY slice ORDER BY slice DESC";
-        let args = [i64::from(channel).into(), level.into(), within.0.into(), within.1.into()];
+        let args = [i64::from(channel).into(), level.into(), first.into(), last.into()];
         let slices = tx.query(select, &args, |row| Ok((row.int(0)?, row.count(1)?))).await?;
         let Some(slice) = descend(&slices, width, &mut start) else { return Ok(start) };
-        let Some(narrower) = level.checked_sub(1).and_then(|level| WIDTHS.get(usize::try_from(level).ok()?)) else { break };
-        let parts = width - narrower;
-        within = (slice << parts, (slice << parts) + (1 << parts) - 1);
+        within = Some(slice);
+        wider = width;
     }
     Ok(start)
 }
