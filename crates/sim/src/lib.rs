@@ -45,6 +45,11 @@ mod sim;
 mod http;
 mod transport;
 
+mod endpoint_name;
+mod fault;
+mod journal;
+mod json_scan;
+
 mod bank;
 mod code;
 mod engine;
@@ -60,6 +65,10 @@ pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, Inquiry, Paid};
 pub use builder::{Role, SimBuilder, User};
 pub use clock::Clock;
 pub use error::SimError;
+pub use fault::{ArmedFault, Fault, FaultError, FaultId, FaultKind, Faults, FiredBy, FiredFault};
+pub use journal::{
+    Expectation, Journal, JournalLimits, Outcome, RecordedBody, RequestId, RequestMatcher, RequestRecord, Unmet,
+};
 pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;

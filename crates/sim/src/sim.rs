@@ -8,6 +8,8 @@ use std::sync::Arc;
 use asaanbill_storage::StorageError;
 use asaanbill_transport::HyperTransport;
 use asaanbill_wire::Message;
+use axum::ServiceExt;
+use axum::extract::Request;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -16,7 +18,9 @@ use crate::bank::Bank;
 use crate::builder::SimBuilder;
 use crate::clock::Clock;
 use crate::engine::Engine;
+use crate::fault::Faults;
 use crate::hub::{Credentials, Refusal, Token, check_password};
+use crate::journal::{Expectation, Journal, RequestMatcher};
 use crate::store::Access;
 use crate::transport::SimTransport;
 use crate::{http, outbox, worker};
@@ -33,6 +37,8 @@ pub struct Sim {
 struct Inner {
     engine: Engine,
     settings: SimBuilder,
+    faults: Faults,
+    journal: Journal,
     password_checks: Arc<Semaphore>,
     workers: [AbortHandle; 2],
 }
@@ -56,12 +62,14 @@ impl Sim {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
         let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), transport)).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
-        Self { inner: Arc::new(Inner { engine, settings, password_checks, workers: [batches, callbacks] }) }
+        let (faults, journal) = (Faults::new(settings.faults_strict), Journal::new(settings.journal_limits));
+        let workers = [batches, callbacks];
+        Self { inner: Arc::new(Inner { engine, settings, faults, journal, password_checks, workers }) }
     }
 
     /// The hub as the other end of a client in this process, without a socket.
     pub fn transport(&self) -> SimTransport {
-        SimTransport::new(http::router(self.clone()))
+        SimTransport::new(http::service(self.clone()))
     }
 
     /// Serves HTTP until `stop` resolves, and then finishes what is in flight.
@@ -77,7 +85,8 @@ impl Sim {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, http::router(self.clone())).with_graceful_shutdown(stop).await
+        let hub = ServiceExt::<Request>::into_make_service(http::service(self.clone()).answering());
+        axum::serve(listener, hub).with_graceful_shutdown(stop).await
     }
 
     /// The bank's side.
@@ -88,6 +97,34 @@ impl Sim {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         self.inner.engine.clock()
+    }
+
+    /// The faults that befall requests.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// The requests that came in.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// An assertion on the requests that came or will come: at least one that is meant, if nothing else is said.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use asaanbill_sim::{RequestMatcher, Sim};
+    /// # use asaanbill_wire::Endpoint;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Sim::builder().build().await?;
+    /// let unmet = sim.expect(RequestMatcher::to(Endpoint::Add).status(200)).times(2).within(Duration::from_secs(1)).await;
+    /// assert!(unmet.unwrap_err().to_string().starts_with("expected within 1s: 2 of [add, status 200]; there were 0"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expect(&self, requests: RequestMatcher) -> Expectation {
+        Expectation::new(self.inner.journal.clone(), requests)
     }
 
     /// Every attempt to call an integrator back, oldest first.

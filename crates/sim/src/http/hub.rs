@@ -80,6 +80,11 @@ fn show(data: impl serde::Serialize) -> Result<Response, Refusal> {
     Ok(json(StatusCode::OK, &Envelope::success(data)))
 }
 
+/// The operation that a request means, if it means one.
+pub(super) fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
+    route(method, path).ok().map(|(endpoint, _)| endpoint)
+}
+
 /// Which operation a path means, and the value in it.
 fn route(method: &Method, path: &str) -> Result<(Endpoint, String), Refusal> {
     let (name, value) = below_base(path).ok_or_else(|| Refusal::not_found(Message::NotFound))?;
