@@ -10,6 +10,9 @@
 //! **Strict by default**: it accepts what the guide allows and refuses the rest, so that code which passes here passes
 //! there. Each leniency is a setting of [`SimBuilder`].
 //!
+//! **It fails on demand** ([`Faults`]), so that a client can be tested on a bad day, and **keeps a journal** of what it was
+//! asked ([`Journal`]), which tests can wait for ([`Sim::expect`]).
+//!
 //! # What it is not
 //!
 //! It moves no money, and its bank account does not exist. It is no client: `asaanbill-client` is.

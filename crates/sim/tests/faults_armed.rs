@@ -112,6 +112,18 @@ async fn every_entry_of_the_catalogue_works() {
     }
 }
 
+/// The page for users names every fault, with its parameters and defaults.
+#[tokio::test]
+async fn the_documentation_is_complete() {
+    let page_for_users = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md")).unwrap();
+    let hub = Hub::start().await;
+    let shown = page(&hub, Method::GET, "/_sim/faults", "").await.1;
+    for entry in shown["catalogue"].as_array().unwrap() {
+        let fault = entry["header"].as_str().unwrap().strip_prefix("x-sim-fault: ").unwrap();
+        assert!(page_for_users.contains(&format!("\n| `{fault}` |")), "{fault}");
+    }
+}
+
 #[tokio::test]
 async fn magic_in_titles_batches_and_nowhere_else() {
     let hub = Hub::start().await;

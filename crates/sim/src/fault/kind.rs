@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// What befalls a request.
+/// What befalls a request. Each has a name, by which headers, magic values and `POST /_sim/faults` ask for it, and prints
+/// as it is written there: `slow-drip;bytes=16;every_ms=100`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {

@@ -24,7 +24,7 @@ use crate::fault::{
 pub(super) async fn arm(State(sim): State<Sim>, body: Bytes) -> Response {
     let fault = match read(&body) {
         Ok(fault) => fault,
-        Err(problems) => return refused(StatusCode::BAD_REQUEST, problems),
+        Err(problems) => return refused(StatusCode::BAD_REQUEST, &problems),
     };
     match sim.faults().arm(fault) {
         Ok(id) => {
@@ -32,8 +32,8 @@ pub(super) async fn arm(State(sim): State<Sim>, body: Bytes) -> Response {
             shown.insert("id".to_owned(), id.get().into());
             json(StatusCode::CREATED, &shown)
         }
-        Err(error) if error.is_too_many() => refused(StatusCode::CONFLICT, vec![error.to_string()]),
-        Err(error) => refused(StatusCode::BAD_REQUEST, vec![error.to_string()]),
+        Err(error) if error.is_too_many() => refused(StatusCode::CONFLICT, &[error.to_string()]),
+        Err(error) => refused(StatusCode::BAD_REQUEST, &[error.to_string()]),
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) async fn disarm(State(sim): State<Sim>, Path(id): Path<String>) -> Re
     if id.parse().is_ok_and(|id| sim.faults().disarm(FaultId::new(id))) {
         return json(StatusCode::OK, &value!({ "disarmed": 1 }));
     }
-    refused(StatusCode::NOT_FOUND, vec!["no fault of this number is armed".to_owned()])
+    refused(StatusCode::NOT_FOUND, &["no fault of this number is armed".to_owned()])
 }
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ struct Refused {
     error: String,
 }
 
-fn refused(status: StatusCode, problems: Vec<String>) -> Response {
+fn refused(status: StatusCode, problems: &[String]) -> Response {
     json(status, &Refused { error: problems.join("; ") })
 }
 

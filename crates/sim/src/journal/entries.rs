@@ -72,7 +72,10 @@ impl Default for JournalLimits {
     }
 }
 
-/// The requests that a simulator has had. Cheap to clone; clones are the same journal.
+/// The requests that a simulator has had, but for those to its own pages. Cheap to clone; clones are the same journal.
+///
+/// An entry is made when the answer is ready to leave, so whoever has an answer finds its entry. What is secret never gets
+/// into one: tokens and passwords are left out while it is written. It is kept in memory and bounded ([`JournalLimits`]).
 #[derive(Clone)]
 pub struct Journal {
     inner: Arc<Inner>,

@@ -105,7 +105,11 @@ impl Expectation {
                 text += difference;
             }
         };
-        let too_many = !matches!(self.count, Count::AtLeast(_)) && found > 0;
+        let too_many = match self.count {
+            Count::AtLeast(_) => false,
+            Count::Exactly(count) => found > count,
+            Count::Never => true,
+        };
         if too_many {
             all.iter().filter(|request| self.matcher.matches(request)).take(MISSES_SHOWN).for_each(|request| {
                 show("found", request, &[]);
