@@ -70,7 +70,7 @@ pub use clock::Clock;
 pub use error::SimError;
 pub use fault::{ArmedFault, Fault, FaultError, FaultId, FaultKind, Faults, FiredBy, FiredFault};
 pub use journal::{
-    Expectation, Journal, JournalLimits, Outcome, RecordedBody, RequestId, RequestMatcher, RequestRecord, Unmet,
+    Expectation, Journal, JournalLimits, RecordedBody, RequestId, RequestMatcher, RequestOutcome, RequestRecord, Unmet,
 };
 pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use sim::{CallbackAttempt, Sim};

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use asaanbill_storage::StorageError;
 use asaanbill_transport::HyperTransport;
 use asaanbill_wire::Message;
-use axum::ServiceExt;
-use axum::extract::Request;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -69,7 +67,7 @@ impl Sim {
 
     /// The hub as the other end of a client in this process, without a socket.
     pub fn transport(&self) -> SimTransport {
-        SimTransport::new(http::service(self.clone()))
+        SimTransport::new(http::passage(self.clone()))
     }
 
     /// Serves HTTP until `stop` resolves, and then finishes what is in flight.
@@ -85,8 +83,7 @@ impl Sim {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let hub = ServiceExt::<Request>::into_make_service(http::service(self.clone()).answering());
-        axum::serve(listener, hub).with_graceful_shutdown(stop).await
+        axum::serve(listener, http::router(self.clone())).with_graceful_shutdown(stop).await
     }
 
     /// The bank's side.

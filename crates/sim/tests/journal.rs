@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use asaanbill_sim::{Fault, FaultKind, JournalLimits, Outcome, RequestMatcher, RequestRecord, Sim};
+use asaanbill_sim::{Fault, FaultKind, JournalLimits, RequestMatcher, RequestOutcome, RequestRecord, Sim};
 use asaanbill_wire::Endpoint;
 use http::Method;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ async fn what_came_and_what_went() {
         assert_eq!((add.user(), add.channel(), add.endpoint()), (Some("demo"), Some("23"), Some(Endpoint::Add)));
         assert_eq!(
             (add.outcome(), add.at().to_string()),
-            (Outcome::Answered(http::StatusCode::OK), "2025-01-10T05:22:30Z".into())
+            (RequestOutcome::Answered(http::StatusCode::OK), "2025-01-10T05:22:30Z".into())
         );
         assert_eq!((text(add.body().bytes()), add.body().length()), (BILL, Some(BILL.len() as u64)));
         assert_eq!(add.answer_body().bytes(), &answer.body()[..], "{how}");

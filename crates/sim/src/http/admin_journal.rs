@@ -12,7 +12,9 @@ use serde::Serialize;
 use super::json;
 use crate::Sim;
 use crate::endpoint_name::{endpoint_name, endpoint_names, read_endpoint_name};
-use crate::journal::{Outcome, PAGE_DEFAULT, PAGE_MAX, Page, RecordedBody, RequestRecord, Wanted, WantedOutcome};
+use crate::journal::{
+    PAGE_DEFAULT, PAGE_MAX, Page, RecordedBody, RequestOutcome, RequestRecord, Wanted, WantedOutcome,
+};
 
 pub(super) async fn show(State(sim): State<Sim>, RawQuery(query): RawQuery) -> Response {
     let wanted = match read(query.as_deref().unwrap_or_default()) {
@@ -118,9 +120,9 @@ impl<'r> Shown<'r> {
             channel: request.channel(),
             status: request.status().map(|status| status.as_u16()),
             outcome: match request.outcome() {
-                Outcome::Answered(_) => "answered",
-                Outcome::Dropped => "dropped",
-                Outcome::Abandoned => "abandoned",
+                RequestOutcome::Answered(_) => "answered",
+                RequestOutcome::Dropped => "dropped",
+                RequestOutcome::Abandoned => "abandoned",
             },
             fault: request.fault().map(|fault| fault.to_string()),
             head_truncated: request.is_head_truncated(),

@@ -20,14 +20,23 @@ pub const REQUEST_BODY_MAX: usize = 4 * 1024 * 1024;
 
 pub(crate) use passage::{Dropped, Passage};
 
-/// The hub behind the journal and the faults: what a server serves.
-pub(crate) fn service(sim: Sim) -> Passage {
-    let router = router(sim.clone());
-    Passage::new(sim, router)
+/// In a response's extensions: the connection is to be reset in its place, before any of it is sent. For faults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DropConnection;
+
+/// What a server serves: everything, behind the journal and the faults.
+pub(crate) fn router(sim: Sim) -> Router {
+    Router::new().fallback_service(passage(sim).answering())
+}
+
+/// The same for a caller who takes the end of a connection for what it is.
+pub(crate) fn passage(sim: Sim) -> Passage {
+    let pages = pages(sim.clone());
+    Passage::new(sim, pages)
 }
 
 /// The hub under every spelling of its base, and the simulator's own pages under `/_sim`.
-fn router(sim: Sim) -> Router {
+fn pages(sim: Sim) -> Router {
     Router::new()
         .route("/_sim/health", get(admin::health))
         .route("/_sim/pay", post(admin::pay))

@@ -1,8 +1,9 @@
 //! What every request passes on its way to the hub, and its answer on the way back: the journal and the faults.
 //!
-//! [`Passage`] is the service that a server serves and that the in-process transport calls. Its error, [`Dropped`], means
-//! that the connection is to be closed at once and without an answer: hyper does so with a service that fails. For a
-//! server that takes no failing service there is [`Answering`].
+//! [`Passage`] fails with [`Dropped`] where the connection is to be closed at once and without an answer; the in-process
+//! transport makes of it what a socket would show. A server gets [`Answering`], which marks an answer with
+//! [`DropConnection`] for that. A server that doesn't know the mark closes the connection all the same, as the answer's
+//! body fails.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,10 +23,10 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
-use super::{REQUEST_BODY_MAX, hub, json};
+use super::{DropConnection, REQUEST_BODY_MAX, hub, json};
 use crate::Sim;
 use crate::fault::{Asking, Cut, Drip, FaultKind, damage};
-use crate::journal::{Draft, Outcome, RequestId};
+use crate::journal::{Draft, RequestId, RequestOutcome};
 
 /// The header of an answer that has the request's number.
 const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-sim-request-id");
@@ -57,7 +58,7 @@ impl Passage {
         Self { sim, router }
     }
 
-    /// For a server that takes no failing service.
+    /// For a server.
     pub(crate) fn answering(self) -> Answering {
         Answering(self)
     }
@@ -81,8 +82,9 @@ where
     }
 }
 
-/// A [`Passage`] that never fails: in place of an answer that is to be dropped comes one whose body breaks off before its
-/// first byte. hyper then closes the connection before anything of it is written.
+/// A [`Passage`] that never fails: in place of an answer that is to be dropped comes one with [`DropConnection`] in its
+/// extensions, whose body breaks off before its first byte. hyper then closes the connection before it has written
+/// anything.
 #[derive(Clone, Debug)]
 pub(crate) struct Answering(Passage);
 
@@ -97,7 +99,13 @@ impl Service<Request<Body>> for Answering {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let answer = pass(self.0.clone(), request);
-        Box::pin(async move { Ok(answer.await.unwrap_or_else(|Dropped| Response::new(Body::new(Cut::at_once())))) })
+        Box::pin(async move {
+            Ok(answer.await.unwrap_or_else(|Dropped| {
+                let mut nothing = Response::new(Body::new(Cut::at_once()));
+                nothing.extensions_mut().insert(DropConnection);
+                nothing
+            }))
+        })
     }
 }
 
@@ -299,16 +307,16 @@ impl<'s> Entry<'s> {
                 body
             }
         };
-        self.note(Outcome::Answered(head.status));
+        self.note(RequestOutcome::Answered(head.status));
         Response::from_parts(head, body)
     }
 
     fn drop_connection(mut self) -> Dropped {
-        self.note(Outcome::Dropped);
+        self.note(RequestOutcome::Dropped);
         Dropped
     }
 
-    fn note(&mut self, outcome: Outcome) {
+    fn note(&mut self, outcome: RequestOutcome) {
         if let Some(draft) = self.draft.take() {
             self.sim.journal().note(draft, outcome, self.started.elapsed());
         }
@@ -317,6 +325,88 @@ impl<'s> Entry<'s> {
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.note(Outcome::Abandoned);
+        self.note(RequestOutcome::Abandoned);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cut, DropConnection, Dropped, Passage};
+    use crate::Sim;
+    use crate::fault::{Fault, FaultKind};
+    use crate::journal::{RequestId, RequestRecord};
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::extract::Extension;
+    use axum::response::Response;
+    use bytes::Bytes;
+    use http::Request;
+    use tower_service::Service;
+
+    /// A hub that answers so.
+    async fn hub<T: 'static>(handler: impl axum::handler::Handler<T, ()>) -> (Sim, Passage) {
+        let sim = Sim::builder().build().await.unwrap();
+        let passage = Passage::new(sim.clone(), Router::new().fallback(handler));
+        (sim, passage)
+    }
+
+    fn add(body: impl Into<Body>) -> Request<Body> {
+        Request::post("/integration/add").body(body.into()).unwrap()
+    }
+
+    fn last(sim: &Sim) -> RequestRecord {
+        sim.journal().requests().pop().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_knows_the_requests_number() {
+        let (sim, mut hub) = hub(async |Extension(id): Extension<RequestId>| id.to_string()).await;
+        for number in ["1", "2"] {
+            let answer = hub.call(add("{}")).await.unwrap();
+            assert_eq!(answer.headers()["x-sim-request-id"], number);
+            assert_eq!(to_bytes(answer.into_body(), 9).await.unwrap(), number);
+            assert_eq!(last(&sim).id().to_string(), number);
+        }
+    }
+
+    /// What comes in many pieces is seen whole, by the hub and by the journal.
+    #[tokio::test]
+    async fn a_body_in_pieces() {
+        let (sim, mut hub) = hub(async |body: Bytes| body).await;
+        let whole = Bytes::from_static(br#"{"payment":{"title":"A"}}"#);
+        let pieces = crate::fault::Drip::new(whole.clone(), 7, std::time::Duration::from_millis(1));
+        let answer = hub.call(add(Body::new(pieces))).await.unwrap();
+        assert_eq!(to_bytes(answer.into_body(), 99).await.unwrap(), whole);
+        assert_eq!(last(&sim).body().bytes(), whole);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_breaks_off_for_the_hub_too() {
+        let broken = async |body: Body| to_bytes(body, 99).await.is_err().to_string();
+        let (sim, mut hub) = hub(broken).await;
+        let half = Cut::half_of(&Bytes::from_static(b"{}"));
+        let answer = hub.call(add(Body::new(half))).await.unwrap();
+        assert_eq!(to_bytes(answer.into_body(), 9).await.unwrap(), "true");
+        assert_eq!(last(&sim).body().bytes(), b"{");
+    }
+
+    /// An answer of no known length is handed on as it comes, and the journal has its head only.
+    #[tokio::test]
+    async fn an_answer_that_streams_is_not_held_up() {
+        let (sim, mut hub) = hub(async || Response::new(Body::new(Cut::at_once()))).await;
+        let answer = hub.call(add("{}")).await.unwrap();
+        assert!(to_bytes(answer.into_body(), 9).await.is_err());
+        let noted = last(&sim);
+        assert_eq!((noted.status().map(|status| status.as_u16()), noted.answer_body().length()), (Some(200), None));
+    }
+
+    #[tokio::test]
+    async fn a_server_is_told_to_close_the_connection() {
+        let (sim, mut hub) = hub(async || "never seen").await;
+        sim.faults().arm(Fault::new(FaultKind::ResetAfterCommit).times(2)).unwrap();
+        assert_eq!(hub.call(add("{}")).await.unwrap_err(), Dropped);
+        let answer = hub.answering().call(add("{}")).await.unwrap();
+        assert!(answer.extensions().get::<DropConnection>().is_some());
+        assert!(to_bytes(answer.into_body(), 9).await.is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use asaanbill_wire::Endpoint;
 use tokio::sync::Notify;
 
-use super::record::{Draft, Outcome, RequestId, RequestRecord};
+use super::record::{Draft, RequestId, RequestOutcome, RequestRecord};
 
 /// How many entries a page has where nothing is said.
 pub(crate) const PAGE_DEFAULT: usize = 100;
@@ -153,7 +153,7 @@ impl Journal {
         self.inner.limits.entries == 0
     }
 
-    pub(crate) fn note(&self, draft: Draft, outcome: Outcome, duration: Duration) {
+    pub(crate) fn note(&self, draft: Draft, outcome: RequestOutcome, duration: Duration) {
         let limits = self.inner.limits;
         let draft = draft.shrunk();
         // Freed after the lock is.

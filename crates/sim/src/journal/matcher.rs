@@ -4,7 +4,7 @@ use std::fmt;
 
 use asaanbill_wire::Endpoint;
 
-use super::record::{Outcome, RequestId, RequestRecord};
+use super::record::{RequestId, RequestOutcome, RequestRecord};
 use crate::endpoint_name::endpoint_name;
 use crate::fault::FaultKind;
 
@@ -129,7 +129,7 @@ impl Condition {
         let found = match self {
             Self::Endpoint(_) => request.endpoint().map_or("no operation", endpoint_name).to_owned(),
             Self::Status(_) | Self::NoAnswer => match request.outcome() {
-                Outcome::Answered(status) => format!("status {}", status.as_u16()),
+                RequestOutcome::Answered(status) => format!("status {}", status.as_u16()),
                 outcome => outcome.to_string(),
             },
             Self::User(_) => request.user().map_or_else(|| "no user".to_owned(), |user| format!("user {user}")),

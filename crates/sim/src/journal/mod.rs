@@ -19,7 +19,7 @@ mod expect;
 pub use entries::{Journal, JournalLimits};
 pub use expect::{Expectation, Unmet};
 pub use matcher::RequestMatcher;
-pub use record::{Outcome, RecordedBody, RequestId, RequestRecord};
+pub use record::{RecordedBody, RequestId, RequestOutcome, RequestRecord};
 
 pub(crate) use entries::{PAGE_DEFAULT, PAGE_MAX, Page, Wanted, WantedOutcome};
 pub(crate) use record::Draft;

@@ -42,16 +42,16 @@ impl fmt::Display for RequestId {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum RequestOutcome {
     /// An answer left, with this status. Whether it arrived nobody knows.
     Answered(StatusCode),
     /// A fault closed the connection in place of an answer.
     Dropped,
-    /// The client went away before there was an answer. What was being done may have been done.
+    /// The client went away before there was an answer, and the server has noticed. What was being done may have been done.
     Abandoned,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered(status) => status.as_u16().fmt(f),
@@ -72,7 +72,7 @@ struct Record {
     duration: Duration,
     method: Method,
     endpoint: Option<Endpoint>,
-    outcome: Outcome,
+    outcome: RequestOutcome,
     fault: Option<FaultKind>,
     texts: Texts,
 }
@@ -171,15 +171,15 @@ impl RequestRecord {
     }
 
     /// How it ended.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> RequestOutcome {
         self.0.outcome
     }
 
     /// The status that was answered, if one was.
     pub fn status(&self) -> Option<StatusCode> {
         match self.0.outcome {
-            Outcome::Answered(status) => Some(status),
-            Outcome::Dropped | Outcome::Abandoned => None,
+            RequestOutcome::Answered(status) => Some(status),
+            RequestOutcome::Dropped | RequestOutcome::Abandoned => None,
         }
     }
 
@@ -304,7 +304,7 @@ impl Draft {
         self
     }
 
-    pub(crate) fn finish(self, position: u64, outcome: Outcome, duration: Duration) -> RequestRecord {
+    pub(crate) fn finish(self, position: u64, outcome: RequestOutcome, duration: Duration) -> RequestRecord {
         let Self { id, at, method, endpoint, fault, texts } = self;
         RequestRecord(Arc::new(Record { position, id, at, duration, method, endpoint, outcome, fault, texts }))
     }
