@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
 use crate::hub::{self, BulkProgress};
+use crate::journal::JournalLimits;
 use crate::store::{Access, Delivery, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
@@ -84,6 +85,8 @@ pub struct SimBuilder {
     pub(crate) literals_accepted: bool,
     pub(crate) missing_kind_is_psid: bool,
     pub(crate) empty_search_is_not_found: bool,
+    pub(crate) faults_strict: bool,
+    pub(crate) journal_limits: JournalLimits,
 }
 
 impl Default for SimBuilder {
@@ -98,6 +101,8 @@ impl Default for SimBuilder {
             literals_accepted: false,
             missing_kind_is_psid: false,
             empty_search_is_not_found: false,
+            faults_strict: false,
+            journal_limits: JournalLimits::default(),
         }
     }
 }
@@ -115,6 +120,8 @@ impl fmt::Debug for SimBuilder {
             literals_accepted,
             missing_kind_is_psid,
             empty_search_is_not_found,
+            faults_strict,
+            journal_limits,
         } = self;
         f.debug_struct("SimBuilder")
             .field("place", place)
@@ -126,6 +133,8 @@ impl fmt::Debug for SimBuilder {
             .field("literals_accepted", literals_accepted)
             .field("missing_kind_is_psid", missing_kind_is_psid)
             .field("empty_search_is_not_found", empty_search_is_not_found)
+            .field("faults_strict", faults_strict)
+            .field("journal_limits", journal_limits)
             .finish()
     }
 }
@@ -206,6 +215,21 @@ impl SimBuilder {
     #[must_use]
     pub fn empty_search_is_not_found(mut self, not_found: bool) -> Self {
         self.empty_search_is_not_found = not_found;
+        self
+    }
+
+    /// Takes `x-sim-fault` and magic values for what they are to a hub: nothing. Faults are armed by rule only then. Off if
+    /// nothing is said.
+    #[must_use]
+    pub fn strict_faults(mut self, strict: bool) -> Self {
+        self.faults_strict = strict;
+        self
+    }
+
+    /// What the journal of requests keeps at most.
+    #[must_use]
+    pub fn journal(mut self, limits: JournalLimits) -> Self {
+        self.journal_limits = limits;
         self
     }
 

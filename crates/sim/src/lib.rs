@@ -10,6 +10,9 @@
 //! **Strict by default**: it accepts what the guide allows and refuses the rest, so that code which passes here passes
 //! there. Each leniency is a setting of [`SimBuilder`].
 //!
+//! **It fails on demand** ([`Faults`]), so that a client can be tested on a bad day, and **keeps a journal** of what it was
+//! asked ([`Journal`]), which tests can wait for ([`Sim::expect`]).
+//!
 //! # What it is not
 //!
 //! It moves no money, and its bank account does not exist. It is no client: `asaanbill-client` is.
@@ -45,6 +48,11 @@ mod sim;
 mod http;
 mod transport;
 
+mod endpoint_name;
+mod fault;
+mod journal;
+mod json_scan;
+
 mod bank;
 mod code;
 mod effect;
@@ -63,7 +71,11 @@ pub use builder::{Role, SimBuilder, User};
 pub use clock::{Clock, Course};
 pub use effect::Effect;
 pub use error::SimError;
+pub use fault::{ArmedFault, Fault, FaultError, FaultId, FaultKind, Faults, FiredBy, FiredFault};
 pub use hub::BulkProgress;
+pub use journal::{
+    Expectation, Journal, JournalLimits, RecordedBody, RequestId, RequestMatcher, RequestOutcome, RequestRecord, Unmet,
+};
 pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;

@@ -20,7 +20,9 @@ use crate::builder::SimBuilder;
 use crate::clock::Clock;
 use crate::effect::Effect;
 use crate::engine::{Bell, Engine};
+use crate::fault::Faults;
 use crate::hub::{Act, Cause, Credentials, Outcome, Push, Refusal, Token, check_password};
+use crate::journal::{Expectation, Journal, RequestMatcher};
 use crate::outbox::Outbox;
 use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, NextDelivery, TokenUser};
 use crate::tokens::Tokens;
@@ -48,6 +50,8 @@ pub struct Sim {
 struct Inner {
     engine: Engine,
     settings: SimBuilder,
+    faults: Faults,
+    journal: Journal,
     password_checks: Arc<Semaphore>,
     tokens: Tokens,
     /// One advance at a time.
@@ -76,13 +80,15 @@ impl Sim {
         let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), outbox)).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
+        let (faults, journal) = (Faults::new(settings.faults_strict), Journal::new(settings.journal_limits));
         let (advancing, workers) = (Semaphore::new(1), [batches, callbacks]);
-        Self { inner: Arc::new(Inner { engine, settings, password_checks, tokens, advancing, workers }) }
+        let inner = Inner { engine, settings, faults, journal, password_checks, tokens, advancing, workers };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The hub as the other end of a client in this process, without a socket.
     pub fn transport(&self) -> SimTransport {
-        SimTransport::new(http::router(self.clone()))
+        SimTransport::new(http::passage(self.clone()))
     }
 
     /// Serves HTTP until `stop` resolves, and then finishes what is in flight.
@@ -109,6 +115,34 @@ impl Sim {
     /// The clock.
     pub fn clock(&self) -> &Clock {
         self.inner.engine.clock()
+    }
+
+    /// The faults that befall requests.
+    pub fn faults(&self) -> &Faults {
+        &self.inner.faults
+    }
+
+    /// The requests that came in.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// An assertion on the requests that came or will come: at least one that is meant, if nothing else is said.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use asaanbill_sim::{RequestMatcher, Sim};
+    /// # use asaanbill_wire::Endpoint;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sim = Sim::builder().build().await?;
+    /// let unmet = sim.expect(RequestMatcher::to(Endpoint::Add).status(200)).times(2).within(Duration::from_secs(1)).await;
+    /// assert!(unmet.unwrap_err().to_string().starts_with("expected within 1s: 2 of [add, status 200]; there were 0"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn expect(&self, requests: RequestMatcher) -> Expectation {
+        Expectation::new(self.inner.journal.clone(), requests)
     }
 
     /// Every attempt to call an integrator back, oldest first.

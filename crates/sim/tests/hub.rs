@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asaanbill_sim::{Clock, Sim, SimBuilder};
-use asaanbill_transport::Transport;
+use asaanbill_transport::{Transport, TransportError};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use serde_json::Value;
@@ -156,7 +156,12 @@ impl Ask<'_> {
     }
 
     pub(crate) async fn raw(self) -> Response<Bytes> {
-        self.hub.transport.send(self.request).await.unwrap()
+        self.outcome().await.unwrap()
+    }
+
+    /// The answer, if one came.
+    pub(crate) async fn outcome(self) -> Result<Response<Bytes>, TransportError> {
+        self.hub.transport.send(self.request).await
     }
 }
 

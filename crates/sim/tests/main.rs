@@ -29,4 +29,8 @@ mod durability;
 mod secrets;
 mod sockets;
 
+mod faults;
+mod faults_armed;
+mod journal;
+
 mod invariants;

@@ -17,15 +17,15 @@ use crate::hub::{BILL, Hub, NOW, PATIENCE, clock_at, psid};
 use crate::story::{bill, row, shown};
 
 /// A simulator that serves a port, and somebody who is logged in over it.
-struct Served {
-    hub: Hub,
-    port: u16,
+pub(crate) struct Served {
+    pub(crate) hub: Hub,
+    pub(crate) port: u16,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
 }
 
 impl Served {
-    async fn start(settings: SimBuilder) -> Self {
+    pub(crate) async fn start(settings: SimBuilder) -> Self {
         let sim = settings.clock(clock_at(NOW)).build().await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -21,6 +21,7 @@ use super::{REQUEST_BODY_MAX, json};
 use crate::Sim;
 use crate::code::qr_string;
 use crate::hub::{self, Act, Batch, BulkProgress, Cause, Outcome, Refusal};
+use crate::journal::RequestId;
 use crate::store::Access;
 
 /// The segment with which the staging system's base begins.
@@ -43,17 +44,20 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
     }
     let access = authorize(sim, endpoint, &parts.headers).await?;
     let channel = access.channel;
+    let cause = Cause(parts.extensions.get::<RequestId>().map(|id| id.get()));
     let query = Query::read(parts.uri.query().unwrap_or_default());
     let store = sim.engine().store();
     match endpoint {
         Endpoint::Login => Err(Refusal::not_found(Message::NotFound)),
         Endpoint::Add => {
             let kind = query.kind(sim)?;
-            add(sim, channel, kind, &read_body(&parts.headers, body).await?).await
+            let body = read_body(&parts.headers, body).await?;
+            add(sim, channel, kind, &body, cause).await
         }
         Endpoint::AddBulk => {
             query.content_type(&[CONTENT_TYPE_JSON])?;
-            add_bulk(sim, channel, &read_body(&parts.headers, body).await?).await
+            let body = read_body(&parts.headers, body).await?;
+            add_bulk(sim, channel, &body, cause).await
         }
         Endpoint::BulkRequests => {
             let content_type = query.content_type(&[CONTENT_TYPE_JSON, CONTENT_TYPE_CSV])?;
@@ -66,7 +70,7 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
             let detail = hub::bulk_detail(store, channel, id).await?;
             // What is shown is how it was when it was asked for.
             if matches!(sim.engine().progress(), BulkProgress::Polls(_)) {
-                sim.polled(channel, id, Cause::default()).await?;
+                sim.polled(channel, id, cause).await?;
             }
             show(detail)
         }
@@ -89,6 +93,11 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
 
 fn show(data: impl serde::Serialize) -> Result<Response, Refusal> {
     Ok(json(StatusCode::OK, &Envelope::success(data)))
+}
+
+/// The operation that a request means, if it means one.
+pub(super) fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
+    route(method, path).ok().map(|(endpoint, _)| endpoint)
 }
 
 /// Which operation a path means, and the value in it.
@@ -215,7 +224,13 @@ async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal>
     })
 }
 
-async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str) -> Result<Response, Refusal> {
+async fn add(
+    sim: &Sim,
+    channel: ChannelId,
+    kind: PaymentKind,
+    body: &str,
+    cause: Cause,
+) -> Result<Response, Refusal> {
     let invalid = || Refusal::bad_request(Message::InvalidBody);
     let request: AddRequest<'_> = serde_json::from_str(body).map_err(|_| invalid())?;
     let fields = request.payment.fields(literals(sim)).map_err(|NotText| invalid())?;
@@ -223,18 +238,18 @@ async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str) -> Re
         let problems: Vec<String> = bad.errors().iter().map(refusal).collect();
         Refusal::new(StatusCode::BAD_REQUEST, problems.join(", "))
     })?;
-    match sim.engine().ask(Act::Add { channel, new }, Cause::default()).await? {
+    match sim.engine().ask(Act::Add { channel, new }, cause).await? {
         Outcome::Added(added) => show(AddedPayment::new(&added, &qr_string(&added))),
         _ => Err(StorageError::closed().into()),
     }
 }
 
-async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str) -> Result<Response, Refusal> {
+async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str, cause: Cause) -> Result<Response, Refusal> {
     let request: BulkRequest<'_> =
         serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
     let mut batch = Batch::read(&request, literals(sim))?;
     let good = std::mem::take(&mut batch.good);
-    match sim.engine().ask(Act::Accept { channel, good }, Cause::default()).await? {
+    match sim.engine().ask(Act::Accept { channel, good }, cause).await? {
         Outcome::Accepted(id) => Ok(json(StatusCode::OK, &batch.answer(id))),
         _ => Err(StorageError::closed().into()),
     }

@@ -1,12 +1,15 @@
 //! The simulator over HTTP.
 
 mod admin;
+mod admin_faults;
+mod admin_journal;
 mod hub;
+mod passage;
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -15,11 +18,31 @@ use crate::Sim;
 /// The most bytes of a request's body: a batch of 5000 rows needs about a fifth of it. (assumed)
 pub const REQUEST_BODY_MAX: usize = 4 * 1024 * 1024;
 
-/// The hub under every spelling of its base, and the simulator's own pages under `/_sim`.
+pub(crate) use passage::{Dropped, Passage};
+
+/// In a response's extensions: the connection is to be reset in its place, before any of it is sent. For faults.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DropConnection;
+
+/// What a server serves: everything, behind the journal and the faults.
 pub(crate) fn router(sim: Sim) -> Router {
+    Router::new().fallback_service(passage(sim).answering())
+}
+
+/// The same for a caller who takes the end of a connection for what it is.
+pub(crate) fn passage(sim: Sim) -> Passage {
+    let pages = pages(sim.clone());
+    Passage::new(sim, pages)
+}
+
+/// The hub under every spelling of its base, and the simulator's own pages under `/_sim`.
+fn pages(sim: Sim) -> Router {
     Router::new()
         .route("/_sim/health", get(admin::health))
         .route("/_sim/pay", post(admin::pay))
+        .route("/_sim/faults", get(admin_faults::show).post(admin_faults::arm).delete(admin_faults::clear))
+        .route("/_sim/faults/{id}", delete(admin_faults::disarm))
+        .route("/_sim/journal", get(admin_journal::show))
         .fallback(hub::answer)
         .with_state(sim)
 }
