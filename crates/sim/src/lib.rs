@@ -46,6 +46,9 @@ mod http;
 mod transport;
 
 mod bank;
+#[cfg_attr(not(test), expect(dead_code, reason = "the outbox that sends by it follows"))]
+#[expect(unused_imports, reason = "the outbox that sends by it follows")]
+mod callback;
 mod code;
 mod engine;
 mod hub;
