@@ -2,6 +2,7 @@
 
 use asaanbill_core::Amount;
 use asaanbill_wire::{BULK_APPROVED_PATH, BulkApproved, Money, PROCESSED_PATH, Processed, Scalar};
+use serde::de::IgnoredAny;
 
 use super::draw::draw;
 use super::plan::Event;
@@ -65,8 +66,10 @@ fn other(amount: Amount, chance: u64) -> Option<Amount> {
 pub(super) fn corrupt(seed: u64, event: &Event<'_>) -> Vec<u8> {
     let chance = draw(seed, event.id, "corruption");
     let mut body = event.body.as_bytes().to_vec();
-    // An object ends with its last byte, so what is shorter is none. An edited body may be anything: then it begins wrongly.
-    let kinds = if event.body.trim().starts_with('{') { 3 } else { 1 };
+    // A whole object ends with its last byte, so what is shorter is none. What was edited may be anything, and what is no JSON
+    // may hold some at its beginning: then a wrong beginning is the only damage that is sure.
+    let is_json = serde_json::from_str::<IgnoredAny>(event.body).is_ok();
+    let kinds = if is_json && event.body.trim_start().starts_with('{') { 3 } else { 1 };
     match chance % kinds {
         0 => body.insert(0, b'}'),
         1 => {
@@ -177,7 +180,11 @@ mod tests {
         }
 
         #[test]
-        fn neither_is_an_edited_one(seed: u64, id: u64, body in "( ?\\{.{0,9}\\} ?|\\PC{0,9}|[0-9]{1,3}|\"a\")") {
+        fn neither_is_an_edited_one(
+            seed: u64,
+            id: u64,
+            body in "( ?\\{.{0,9}\\} ?| ?\\{\"a\":[0-9]\\}? ?|\\{\\}.{0,3}\\}?|\\PC{0,9}|[0-9]{1,3}|\"a\")",
+        ) {
             let corrupt = corrupt(seed, &Event { id, path: "/processed", body: &body });
             prop_assert!(serde_json::from_slice::<Value>(&corrupt).is_err(), "{}", String::from_utf8_lossy(&corrupt));
         }

@@ -131,9 +131,9 @@ impl Sender {
         let watch = progress.watch.clone();
         let stream = if url.tls {
             progress.step = Step::Tls;
-            Watched::new(self.tls.connect(&url.host, tcp).await?, watch, deadline)
+            Watched::new(self.tls.connect(&url.host, tcp).await?, watch)
         } else {
-            Watched::new(tcp, watch, deadline)
+            Watched::new(tcp, watch)
         };
 
         progress.step = Step::Request;
@@ -223,10 +223,6 @@ impl Progress {
             let sockets = causes(error).filter_map(|cause| <dyn Error>::downcast_ref::<io::Error>(cause));
             sockets.into_iter().any(|error| kinds.contains(&error.kind()))
         };
-        // Our own stream's word for the deadline.
-        if is_socket(&[io::ErrorKind::TimedOut]) {
-            return self.too_slow();
-        }
         match self.step {
             // hyper reports a chunk that it can't read as invalid input or invalid data.
             Step::Body if error.is_parse() => Diagnosis::GarbledBody,

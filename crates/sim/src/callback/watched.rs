@@ -1,4 +1,4 @@
-//! A stream that notes how far a request got, and that reads nothing once the time is over.
+//! A stream that notes how far a request got.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 /// TCP, or TLS over it.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -41,12 +40,11 @@ impl Watch {
 pub(super) struct Watched {
     stream: Box<dyn Stream>,
     watch: Watch,
-    deadline: Instant,
 }
 
 impl Watched {
-    pub(super) fn new(stream: impl Stream + 'static, watch: Watch, deadline: Instant) -> Self {
-        Self { stream: Box::new(stream), watch, deadline }
+    pub(super) fn new(stream: impl Stream + 'static, watch: Watch) -> Self {
+        Self { stream: Box::new(stream), watch }
     }
 
     fn note_write(&self) {
@@ -60,10 +58,6 @@ impl AsyncRead for Watched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // hyper reads interim answers as long as there are any, so that a flood of them keeps the clock from its turn.
-        if self.deadline <= Instant::now() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {

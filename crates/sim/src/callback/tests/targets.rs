@@ -87,6 +87,9 @@ async fn a_name_with_addresses_that_may_not_be_called() {
     assert_eq!(call(&[]).await.outcome, Err(Diagnosis::Dns));
     let attempt = call(&["10.0.0.1:PORT", "127.0.0.1:PORT"]).await;
     assert_eq!((attempt.outcome, attempt.peer.map(|peer| peer.ip())), (Ok(()), Some([127, 0, 0, 1].into())));
+    // That the first one may be called says nothing of the second, which would lead to the receiver.
+    let attempt = call(&["127.0.0.2:PORT", "0.0.0.0:PORT"]).await;
+    assert!(matches!(attempt.outcome, Err(Diagnosis::Refused | Diagnosis::Unreachable)), "{attempt:?}");
     let attempt = call(&["[::ffff:127.0.0.1]:PORT"]).await;
     assert_eq!((attempt.outcome, attempt.peer.map(|peer| peer.ip())), (Ok(()), Some([127, 0, 0, 1].into())));
 }
