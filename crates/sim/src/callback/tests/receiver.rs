@@ -1,5 +1,7 @@
 //! A receiver on a loopback port that does as a test says, byte by byte.
 
+use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,13 +33,24 @@ pub(super) async fn call_at<T>(
     script: impl AsyncFnOnce(TcpStream) -> T,
 ) -> Attempt {
     let url: CallbackUrl = url.parse().unwrap();
-    let serving = async {
+    let accepted = Cell::new(false);
+    let mut serving = pin!(async {
         let (stream, _) = listener.accept().await.unwrap();
+        accepted.set(true);
         // What it returns lives as long as the attempt: mostly the connection, so that it isn't closed.
         script(stream).await
-    };
-    let (attempt, _kept) = tokio::join!(sender.send(&url, "/processed", body, limit), serving);
-    attempt
+    });
+    let mut sending = pin!(sender.send(&url, "/processed", body, limit));
+    tokio::select! {
+        attempt = &mut sending => {
+            // Who was never connected to is not waited for.
+            if accepted.get() {
+                serving.await;
+            }
+            attempt
+        }
+        _kept = &mut serving => sending.await,
+    }
 }
 
 /// An attempt whose whole answer are these bytes, after which the receiver closes.
