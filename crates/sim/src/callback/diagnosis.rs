@@ -53,7 +53,7 @@ pub(crate) enum Diagnosis {
     SlowBody,
     /// The connection ended before the answer's body was whole.
     LostInBody,
-    /// More than [`CALLBACK_ANSWER_MAX`](super::CALLBACK_ANSWER_MAX) bytes.
+    /// More than [`CALLBACK_ANSWER_MAX`] bytes.
     LargeBody,
     /// The body's chunks can't be read.
     GarbledBody,

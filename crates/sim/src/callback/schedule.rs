@@ -31,7 +31,7 @@ impl Schedule {
     /// How long to wait after so many attempts that weren't acknowledged; `None` if there is no other. Before the first one
     /// there is no wait.
     ///
-    /// `chance` is any number, from [`draw`](super::draw) or elsewhere: it decides on the jitter and on nothing else.
+    /// `chance` is any number, from [`draw`](super::draw()) or elsewhere: it decides on the jitter and on nothing else.
     pub(crate) fn next(self, attempts_made: u32, chance: u64) -> Option<Duration> {
         let steps = match self {
             Self::Faithful => &STEPS[..1],
