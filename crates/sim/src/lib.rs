@@ -54,6 +54,9 @@ mod journal;
 mod json_scan;
 
 mod bank;
+#[cfg_attr(not(test), expect(dead_code, reason = "the outbox that sends by it follows"))]
+#[expect(unused_imports, reason = "the outbox that sends by it follows")]
+mod callback;
 mod code;
 mod effect;
 mod engine;

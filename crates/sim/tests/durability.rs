@@ -1,6 +1,6 @@
 //! What was answered is there after the end of the process, and what was begun is finished.
 
-use asaanbill_sim::Sim;
+use asaanbill_sim::{BulkProgress, Sim};
 
 use crate::disk::Disk;
 use crate::hub::{BILL, Hub, psid};
@@ -65,7 +65,7 @@ fn a_batch_is_finished_and_told_of() {
         format!(r#"{{"payments":[{},{}]}}"#, row("A", "5", "5", "2025-01-31"), row("B", "5", "5", "2025-01-31"));
     for status in ["DRAFT", "IN_PROCESS"] {
         let disk = Disk::new();
-        disk.run(async |hub| hub.add_bulk(batch.clone()).await);
+        disk.run_with(Sim::builder().bulk_progress(BulkProgress::ByHand), async |hub| hub.add_bulk(batch.clone()).await);
         assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
         disk.change(&format!("UPDATE bulk_requests SET status = '{status}'; UPDATE payments SET status = '{status}'"));
         assert_eq!(disk.look("SELECT CAST(COUNT(*) AS TEXT) FROM bulk_requests WHERE due_at IS NOT NULL"), ["1"]);
