@@ -12,7 +12,9 @@ use crate::Sim;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::{Kind, SimError};
+use crate::http::Admin;
 use crate::hub;
+use crate::settings::Settings;
 use crate::store::{Access, MIGRATIONS, NewUser};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
@@ -58,9 +60,8 @@ pub struct SimBuilder {
     clock: Clock,
     users: Vec<User>,
     callback_url: Option<Uri>,
-    pub(crate) literals_accepted: bool,
-    pub(crate) missing_kind_is_psid: bool,
-    pub(crate) empty_search_is_not_found: bool,
+    pub(crate) settings: Settings,
+    pub(crate) admin: Admin,
 }
 
 impl Default for SimBuilder {
@@ -70,9 +71,8 @@ impl Default for SimBuilder {
             clock: Clock::real(),
             users: Vec::new(),
             callback_url: None,
-            literals_accepted: false,
-            missing_kind_is_psid: false,
-            empty_search_is_not_found: false,
+            settings: Settings::default(),
+            admin: Admin::default(),
         }
     }
 }
@@ -80,23 +80,14 @@ impl Default for SimBuilder {
 /// Says whether there is a call-back address, not which: receivers keep a secret in its path.
 impl fmt::Debug for SimBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            location,
-            clock,
-            users,
-            callback_url,
-            literals_accepted,
-            missing_kind_is_psid,
-            empty_search_is_not_found,
-        } = self;
+        let Self { location, clock, users, callback_url, settings, admin } = self;
         f.debug_struct("SimBuilder")
             .field("location", location)
             .field("clock", clock)
             .field("users", users)
             .field("callbacks", &callback_url.is_some())
-            .field("literals_accepted", literals_accepted)
-            .field("missing_kind_is_psid", missing_kind_is_psid)
-            .field("empty_search_is_not_found", empty_search_is_not_found)
+            .field("settings", settings)
+            .field("admin", admin)
             .finish()
     }
 }
@@ -136,7 +127,7 @@ impl SimBuilder {
     /// are strict)
     #[must_use]
     pub fn accept_literals(mut self, accept: bool) -> Self {
-        self.literals_accepted = accept;
+        self.settings.accept_literals = accept;
         self
     }
 
@@ -144,14 +135,14 @@ impl SimBuilder {
     /// nothing is said. (Leniency)
     #[must_use]
     pub fn missing_kind_is_psid(mut self, accept: bool) -> Self {
-        self.missing_kind_is_psid = accept;
+        self.settings.missing_kind_is_psid = accept;
         self
     }
 
     /// Answers a search that finds nothing with 404 instead of an empty list: the guide says both. Off if nothing is said.
     #[must_use]
     pub fn empty_search_is_not_found(mut self, not_found: bool) -> Self {
-        self.empty_search_is_not_found = not_found;
+        self.settings.empty_search_is_not_found = not_found;
         self
     }
 
@@ -199,6 +190,15 @@ impl SimBuilder {
         let channel = ChannelId::try_from(DEFAULT_CHANNEL).map_err(wrong)?;
         Ok(vec![User::new("demo", "demo", channel, Role::Full), User::new("viewer", "viewer", channel, Role::Viewer)])
     }
+}
+
+/// Says whether [`SimBuilder::callback_url`] would take an address, before anything is started.
+///
+/// # Errors
+///
+/// [`SimError`] with what is allowed.
+pub fn check_callback_url(url: &Uri) -> Result<(), SimError> {
+    loopback(url).map(drop)
 }
 
 /// Call-backs hold payers' data: none leaves this machine.

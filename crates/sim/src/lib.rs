@@ -39,7 +39,9 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod address;
 mod builder;
+mod settings;
 mod sim;
 
 mod http;
@@ -49,6 +51,7 @@ mod bank;
 mod code;
 mod engine;
 mod hub;
+mod onebill;
 mod outbox;
 mod store;
 mod worker;
@@ -56,12 +59,19 @@ mod worker;
 mod clock;
 mod error;
 
-pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, Inquiry, Paid};
-pub use builder::{Role, SimBuilder, User};
+pub use address::{StoreAddress, StoreAddressError};
+pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, BillStatus, Inquiry, Paid};
+pub use builder::{Role, SimBuilder, User, check_callback_url};
 pub use clock::Clock;
 pub use error::SimError;
 pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
+pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
 
-pub use crate::http::REQUEST_BODY_MAX;
+pub use crate::http::{
+    ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_MAX, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX,
+    REQUEST_HEAD_PATIENCE, REQUEST_HEADERS_MAX, STOP_PATIENCE,
+};
+#[cfg(feature = "tls")]
+pub use crate::http::{ServerTls, TlsError};

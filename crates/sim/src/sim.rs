@@ -64,20 +64,21 @@ impl Sim {
         SimTransport::new(http::router(self.clone()))
     }
 
-    /// Serves HTTP until `stop` resolves, and then finishes what is in flight.
+    /// Serves HTTP until `stop` resolves, and then finishes what is in flight, for [`STOP_PATIENCE`](crate::STOP_PATIENCE)
+    /// at most. The simulator's own pages, under `/_sim`, are open where the listener's address is a loopback one; see
+    /// [`SimBuilder::admin_token`](crate::SimBuilder::admin_token).
     ///
-    /// Cancellation: no more connections are taken. Those that are open live until their clients close them or `stop`
-    /// resolves, and so do the workers; what was being committed is committed or not.
+    /// Cancellation: all connections are dropped; what was being committed is committed or not. The workers go on.
     ///
     /// # Errors
     ///
-    /// If the listener fails.
+    /// If the listener has no address.
     pub async fn serve(
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, http::router(self.clone())).with_graceful_shutdown(stop).await
+        http::serve(self, listener, stop).await
     }
 
     /// The bank's side.

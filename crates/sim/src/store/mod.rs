@@ -1,6 +1,7 @@
 //! What the hub stores, over SQLite: typed rows in and out, one function a statement. It decides nothing.
 
 mod access;
+mod bank;
 mod bulk;
 mod outbox;
 mod payments;
