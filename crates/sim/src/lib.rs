@@ -8,11 +8,15 @@
 //! ([`Sim::serve`]).
 //!
 //! **Strict by default**: it accepts what the guide allows and refuses the rest, so that code which passes here passes
-//! there. Each leniency is a setting of [`SimBuilder`].
+//! there. Each leniency is a setting of [`SimBuilder`]; [`SETTINGS`] lists them, with where each comes from.
 //!
 //! # What it is not
 //!
 //! It moves no money, and its bank account does not exist. It is no client: `asaanbill-client` is.
+//!
+//! # Features
+//!
+//! - `tls` (off by default): `ServerTls` and `Sim::serve_tls`, by rustls on ring.
 //!
 //! # Example
 //!

@@ -25,7 +25,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "empty_search_is_not_found",
-        provenance: Provenance::Documented,
+        provenance: Provenance::Assumed,
         help: "Answer a search that finds nothing with 404 instead of an empty list; the guide says both",
         value: Value::Flag(|settings| &mut settings.empty_search_is_not_found),
     },

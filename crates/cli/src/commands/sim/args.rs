@@ -18,12 +18,12 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "IP:PORT", default_value = LISTEN)]
     pub(super) listen: String,
 
-    /// Where to store: memory, sqlite:PATH or postgres://… [default: sqlite: and asaanbill/sim.db in the user's data
+    /// Where to store: memory or sqlite:PATH; postgres://… is refused by this version [default: sqlite: and asaanbill/sim.db in the user's data
     /// directory]
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<OsString>,
 
-    /// The number from which everything random is derived
+    /// The number from which everything random is derived; refused by this version
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<String>,
 
