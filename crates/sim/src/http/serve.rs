@@ -42,8 +42,8 @@ pub const CONNECTIONS_MAX: usize = 960;
 /// The most bytes of a request's head; more is 431. A token is 344, browsers send a few thousand.
 pub const REQUEST_HEAD_MAX: usize = 16 * 1024;
 
-/// The most headers of a request; more is 431.
-pub const REQUEST_HEADERS_MAX: usize = 64;
+/// The most headers of a request; more is 431. It is hyper's own limit: another one would cost every request something.
+pub const REQUEST_HEADERS_MAX: usize = 100;
 
 /// How long a head may take from its first byte on.
 pub const REQUEST_HEAD_PATIENCE: Duration = Duration::from_secs(10);
@@ -231,7 +231,7 @@ impl Site {
         let service = service_fn(move |request| self.answer(request, Arc::clone(&paced), local));
         let mut http = http1::Builder::new();
         // Who has sent a request may be done sending, and still wants the answer.
-        http.half_close(true).max_headers(REQUEST_HEADERS_MAX).max_buf_size(REQUEST_HEAD_MAX);
+        http.half_close(true).max_header_size(REQUEST_HEAD_MAX);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut ticks = interval_at(Instant::now() + patience.tick, patience.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
