@@ -179,6 +179,11 @@ async fn codes_lead_to_bills() {
     hub.add("PSID", &BILL.replace("50", "90")).await;
     assert_eq!(bank.inquire_qr(&old).await.unwrap().payment.id.get(), 6);
 
+    // Nor does a record's number mislead that is an identifier elsewhere: the payer's own bill is meant.
+    let one = hub.add("PSID", &BILL.replace("FS-BSCS-095", "1")).await.text_at("/qrString").to_owned();
+    hub.add("PSID", &BILL.replace("FS-BSCS-095", "1").replace("50", "90")).await;
+    assert_eq!(bank.inquire_qr(&one).await.unwrap().payment.id.get(), 8);
+
     assert_eq!(bank.inquire_qr(&old[1..]).await, Err(BankError::UnreadableCode));
     assert_eq!(bank.inquire_qr("").await, Err(BankError::UnreadableCode));
     assert_eq!(look(&hub, r#"{"qr":"x"}"#).await.0, 400);

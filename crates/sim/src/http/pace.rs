@@ -133,10 +133,6 @@ impl Pace {
         self.late.load(Relaxed)
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.is(Phase::Idle)
-    }
-
     /// Counts a tick, and says whether the connection has to be given up. Where others wait for a place, an idle one goes
     /// first.
     pub(super) fn tick(&self, patience: &Patience, crowded: bool) -> bool {

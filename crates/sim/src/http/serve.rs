@@ -255,7 +255,7 @@ impl Site {
                     stopping = true;
                     // A request that has just come is in flight, though nobody has looked yet.
                     let ended = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
-                    if ended || pace.is_idle() {
+                    if ended {
                         return;
                     }
                     connection.as_mut().graceful_shutdown();
