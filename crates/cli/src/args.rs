@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::sim::SimArgs;
+
 /// Everything for AsaanBill, the Pakistani bill-payment hub.
 #[derive(Debug, Parser)]
 #[command(name = "asaanbill", version)]
@@ -20,4 +22,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run a simulator of the hub until it is told to stop
+    ///
+    /// It prints one line when it is ready. SIGTERM and SIGINT stop it: it takes no more connections, finishes what is in
+    /// flight, and ends in under a second.
+    ///
+    /// Exit codes: 0 if it was told to stop, 1 if it couldn't start or go on, 2 if the command line can't be read.
+    Sim(Box<SimArgs>),
 }

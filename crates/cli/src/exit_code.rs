@@ -1,4 +1,4 @@
-//! What a script is told: 0 done, 1 failed, 2 the command line can't be read (clap's own).
+//! What a script is told: 0 done, 1 failed, 2 the command line can't be read (clap's own, and ours for values).
 
 use std::error::Error;
 use std::io::Write as _;
@@ -16,4 +16,15 @@ pub(crate) fn failed(error: &dyn Error) -> ExitCode {
     // Where standard error is gone there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "asaanbill: {message}");
     ExitCode::FAILURE
+}
+
+/// One line for each problem of the command line, all at once, and exit code 2.
+pub(crate) fn misread(problems: &[String]) -> ExitCode {
+    let mut out = anstream::stderr().lock();
+    for problem in problems {
+        // Where standard error is gone there is nobody to tell.
+        let _ = writeln!(out, "asaanbill: {problem}");
+    }
+    let _ = writeln!(out, "For more information, try '--help'.");
+    ExitCode::from(2)
 }

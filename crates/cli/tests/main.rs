@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod sim;
+
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 

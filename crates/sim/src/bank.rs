@@ -1,7 +1,9 @@
 //! The bank's side of the hub, for tests and demonstrations.
 
-use asaanbill_core::{Amount, Due, Payment, Psid};
+use asaanbill_core::{Amount, Due, Payment, PaymentStatus, Psid};
+use asaanbill_qr::MerchantCode;
 
+use crate::code::qr_string;
 use crate::engine::Engine;
 use crate::hub::{Act, Cause, Outcome};
 use crate::store::{InquiryOf, PsidOf};
@@ -42,6 +44,28 @@ pub struct Inquiry {
     pub due: Result<Due, asaanbill_core::Unpayable>,
 }
 
+/// What a banking app shows of a bill. (assumed: 1BILL's three)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BillStatus {
+    /// It can be paid.
+    Unpaid,
+    /// It is paid.
+    Paid,
+    /// It can't be paid: expired, or not in a status to be.
+    Blocked,
+}
+
+impl Inquiry {
+    /// What a banking app shows.
+    pub fn status(&self) -> BillStatus {
+        match &self.due {
+            Ok(_) => BillStatus::Unpaid,
+            Err(_) if self.payment.status() == PaymentStatus::Processed => BillStatus::Paid,
+            Err(_) => BillStatus::Blocked,
+        }
+    }
+}
+
 /// Why a payer's money is not taken. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -49,6 +73,12 @@ pub enum BankError {
     /// No payment has the PSID.
     #[error("no payment has this PSID")]
     UnknownPsid,
+    /// The text is no payment code.
+    #[error("this is no payment QR code that can be read")]
+    UnreadableCode,
+    /// No payment has the code's bill number, or bills of several channels have it and none has this very code.
+    #[error("no payment has this QR code")]
+    UnknownCode,
     /// Paid, under another reference.
     #[error("already paid under another reference")]
     AlreadyPaid,
@@ -84,25 +114,47 @@ impl Bank {
     /// [`BankError::UnknownPsid`], or [`BankError::Store`].
     pub async fn inquire(&self, psid: Psid) -> Result<Inquiry, BankError> {
         let record = self.engine.look(InquiryOf { psid }).await?;
-        let payment = record.ok_or(BankError::UnknownPsid)?.payment;
-        Ok(Inquiry { due: payment.payable_at(self.engine.clock().now()), payment })
+        Ok(self.inquiry(record.ok_or(BankError::UnknownPsid)?.payment))
     }
 
-    /// The PSID that a scanned code's bill number means: it is the identifier of a payment, or its PSID, or, where a payment has no
-    /// identifier, the number of its record in any channel.
+    /// What the PSID behind a code owes now: that of the payment whose code it is, or whose bill number (62/01) the code has,
+    /// be it its identifier, its record's number or its PSID. An older bill's code so leads to the bill that has its PSID now.
     ///
     /// # Errors
     ///
-    /// [`BankError::UnknownPsid`] if there is none or the identifier is one of several channels, or [`BankError::Store`].
-    pub async fn psid_of_bill(&self, bill_number: &str) -> Result<Psid, BankError> {
-        if let Ok(psid) = bill_number.parse::<Psid>() {
-            return Ok(psid);
+    /// [`BankError::UnreadableCode`], [`BankError::UnknownCode`], or [`BankError::Store`].
+    pub async fn inquire_qr(&self, code: &str) -> Result<Inquiry, BankError> {
+        let read = MerchantCode::parse(code).map_err(|_| BankError::UnreadableCode)?;
+        let number = read.raast().and_then(|raast| raast.bill_number().map(str::to_owned));
+        let number = number.ok_or(BankError::UnreadableCode)?;
+        // A code has the identifier, or the PSID of one that it can't hold, or the number of a record without one.
+        let psids = match number.parse::<Psid>() {
+            Ok(psid) => vec![psid],
+            Err(_) => {
+                let identifier = number.parse().map_err(|_| BankError::UnknownCode)?;
+                self.engine.look(PsidOf { identifier }).await?
+            }
+        };
+        let mut candidates = Vec::with_capacity(psids.len());
+        for psid in psids {
+            candidates.extend(self.engine.look(InquiryOf { psid }).await?.map(|record| record.payment));
         }
-        let identifier = bill_number.parse().map_err(|_| BankError::UnknownPsid)?;
-        match self.engine.look(PsidOf { identifier }).await?.as_slice() {
-            [psid] => Ok(*psid),
-            _ => Err(BankError::UnknownPsid),
-        }
+        let found = match candidates.as_slice() {
+            [one] => Some(one),
+            // Channels may use the same identifier: then the whole code decides.
+            several => several.iter().find(|payment| qr_string(payment) == code),
+        };
+        Ok(self.inquiry(found.cloned().ok_or(BankError::UnknownCode)?))
+    }
+
+    /// As [`inquire`](Self::inquire), with the reference under which the payment was paid, if it was.
+    pub(crate) async fn inquire_with_reference(&self, psid: Psid) -> Result<(Inquiry, Option<String>), BankError> {
+        let record = self.engine.look(InquiryOf { psid }).await?.ok_or(BankError::UnknownPsid)?;
+        Ok((self.inquiry(record.payment), record.reference))
+    }
+
+    fn inquiry(&self, payment: Payment) -> Inquiry {
+        Inquiry { due: payment.payable_at(self.engine.clock().now()), payment }
     }
 
     /// Pays `amount` to a PSID. The same `reference` again is a replay, not a second debit.

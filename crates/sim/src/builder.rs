@@ -1,23 +1,25 @@
 //! What a simulator is made of.
 
 use std::fmt;
-use std::sync::Arc;
 
 use asaanbill_core::ChannelId;
 use asaanbill_storage::Location;
-use asaanbill_transport::HyperTransport;
 use http::Uri;
 #[cfg(feature = "postgres")]
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
 
 use crate::Sim;
+use crate::callback::{CallbackUrl, Sender, TargetPolicy};
 use crate::clock::Clock;
 use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
+use crate::http::Admin;
 use crate::hub::{self, BulkProgress};
 use crate::journal::JournalLimits;
-use crate::store::{Access, Delivery, NewUser, PutCallbackUrl, PutUser, Seed, Store};
+use crate::outbox::{self, Outbox};
+use crate::settings::Settings;
+use crate::store::{Access, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
 const DEFAULT_CHANNEL: u64 = 23;
@@ -79,14 +81,10 @@ pub struct SimBuilder {
     place: Place,
     clock: Clock,
     seed: Option<Seed>,
-    progress: BulkProgress,
     users: Vec<User>,
     callback_url: Option<Uri>,
-    pub(crate) literals_accepted: bool,
-    pub(crate) missing_kind_is_psid: bool,
-    pub(crate) empty_search_is_not_found: bool,
-    pub(crate) faults_strict: bool,
-    pub(crate) journal_limits: JournalLimits,
+    pub(crate) settings: Settings,
+    pub(crate) admin: Admin,
 }
 
 impl Default for SimBuilder {
@@ -95,14 +93,10 @@ impl Default for SimBuilder {
             place: Place::Sqlite(Location::Memory),
             clock: Clock::real(),
             seed: None,
-            progress: BulkProgress::AtOnce,
             users: Vec::new(),
             callback_url: None,
-            literals_accepted: false,
-            missing_kind_is_psid: false,
-            empty_search_is_not_found: false,
-            faults_strict: false,
-            journal_limits: JournalLimits::default(),
+            settings: Settings::default(),
+            admin: Admin::default(),
         }
     }
 }
@@ -110,31 +104,15 @@ impl Default for SimBuilder {
 /// Says whether there is a call-back address, not which: receivers keep a secret in its path.
 impl fmt::Debug for SimBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            clock,
-            seed,
-            progress,
-            users,
-            callback_url,
-            literals_accepted,
-            missing_kind_is_psid,
-            empty_search_is_not_found,
-            faults_strict,
-            journal_limits,
-        } = self;
+        let Self { place, clock, seed, users, callback_url, settings, admin } = self;
         f.debug_struct("SimBuilder")
             .field("place", place)
             .field("clock", clock)
             .field("seeded", &seed.is_some())
-            .field("progress", progress)
             .field("users", users)
             .field("callbacks", &callback_url.is_some())
-            .field("literals_accepted", literals_accepted)
-            .field("missing_kind_is_psid", missing_kind_is_psid)
-            .field("empty_search_is_not_found", empty_search_is_not_found)
-            .field("faults_strict", faults_strict)
-            .field("journal_limits", journal_limits)
+            .field("settings", settings)
+            .field("admin", admin)
             .finish()
     }
 }
@@ -169,7 +147,7 @@ impl SimBuilder {
     /// How batches come from draft to approved: at once if nothing is said.
     #[must_use]
     pub fn bulk_progress(mut self, progress: BulkProgress) -> Self {
-        self.progress = progress;
+        self.settings.bulk_progress = progress;
         self
     }
 
@@ -188,7 +166,8 @@ impl SimBuilder {
         self
     }
 
-    /// Where call-backs go, without the path of the event: on this machine only. Nowhere if nothing is said.
+    /// Where call-backs go, without the path of the event: on this machine only, unless the setting `callback_targets` allows more.
+    /// If nothing is said, they go where the store says that they went before; nowhere from a new one.
     #[must_use]
     pub fn callback_url(mut self, url: Uri) -> Self {
         self.callback_url = Some(url);
@@ -199,7 +178,7 @@ impl SimBuilder {
     /// are strict)
     #[must_use]
     pub fn accept_literals(mut self, accept: bool) -> Self {
-        self.literals_accepted = accept;
+        self.settings.accept_literals = accept;
         self
     }
 
@@ -207,14 +186,14 @@ impl SimBuilder {
     /// nothing is said. (Leniency)
     #[must_use]
     pub fn missing_kind_is_psid(mut self, accept: bool) -> Self {
-        self.missing_kind_is_psid = accept;
+        self.settings.missing_kind_is_psid = accept;
         self
     }
 
     /// Answers a search that finds nothing with 404 instead of an empty list: the guide says both. Off if nothing is said.
     #[must_use]
     pub fn empty_search_is_not_found(mut self, not_found: bool) -> Self {
-        self.empty_search_is_not_found = not_found;
+        self.settings.empty_search_is_not_found = not_found;
         self
     }
 
@@ -222,14 +201,14 @@ impl SimBuilder {
     /// nothing is said.
     #[must_use]
     pub fn strict_faults(mut self, strict: bool) -> Self {
-        self.faults_strict = strict;
+        self.settings.strict_faults = strict;
         self
     }
 
     /// What the journal of requests keeps at most.
     #[must_use]
     pub fn journal(mut self, limits: JournalLimits) -> Self {
-        self.journal_limits = limits;
+        self.settings.journal = limits;
         self
     }
 
@@ -244,7 +223,8 @@ impl SimBuilder {
     ///
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Sim, SimError> {
-        let callback_url = self.callback_url.as_ref().map(loopback).transpose()?;
+        let targets = self.settings.targets()?;
+        let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
         let digests = tokio::task::spawn_blocking(move || {
             let digest = |user: User| Ok((hub::hash_password(&user.password).map_err(Kind::Password)?, user));
@@ -276,11 +256,11 @@ impl SimBuilder {
             store,
             clock: self.clock.clone(),
             seed: self.seed,
-            progress: self.progress,
-            plan: Arc::new(|_, _| vec![Delivery::AT_ONCE]),
+            progress: self.settings.bulk_progress,
+            plan: outbox::plan(self.seed, &self.settings),
         });
-        let transport = HyperTransport::new().map_err(Kind::Transport)?;
-        Ok(Sim::start(engine, self, transport))
+        let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
+        Ok(Sim::start(engine, self, outbox))
     }
 
     fn users(&self) -> Result<Vec<User>, SimError> {
@@ -293,40 +273,60 @@ impl SimBuilder {
     }
 }
 
-/// Call-backs hold payers' data: none leaves this machine.
-fn loopback(url: &Uri) -> Result<String, SimError> {
-    let host = url.host().unwrap_or_default();
-    let on_this_machine = matches!(host, "localhost" | "[::1]")
-        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
-    let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    if url.scheme_str() != Some("http") || !on_this_machine || has_user || url.query().is_some() {
-        let allowed = "allowed: http on 127.0.0.0/8, ::1 or localhost, no user, no query";
+/// Says whether [`SimBuilder::callback_url`] would take an address with these settings, before anything is started.
+///
+/// # Errors
+///
+/// [`SimError`] with what is allowed.
+pub fn check_callback_url(url: &Uri, settings: &Settings) -> Result<(), SimError> {
+    callback_address(url, &settings.targets()?).map(drop)
+}
+
+/// The address as it is stored. Call-backs hold payers' data: which addresses they may be sent to is looked at again when they are.
+fn callback_address(url: &Uri, targets: &TargetPolicy) -> Result<String, SimError> {
+    let parsed: CallbackUrl = url.to_string().parse().map_err(Kind::CallbackUrl)?;
+    let elsewhere = match url.host().unwrap_or_default().trim_matches(['[', ']']) {
+        "localhost" => false,
+        host => match host.parse() {
+            Ok(address) => !targets.permits(address),
+            // Where a name leads shows when it is looked up.
+            Err(_) => *targets == TargetPolicy::loopback_only(),
+        },
+    };
+    if elsewhere {
+        let allowed = "allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names";
         return Err(SimError::setting("the call-back address", allowed));
     }
-    Ok(url.to_string().trim_end_matches('/').to_owned())
+    Ok(parsed.as_text())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::loopback;
+    use super::callback_address;
+    use crate::callback::TargetPolicy;
 
     #[test]
-    fn callbacks_stay_on_this_machine() {
-        let check = |url: &str, allowed: Option<&str>| {
-            assert_eq!(loopback(&url.parse().unwrap()).ok().as_deref(), allowed, "{url}");
+    fn callbacks_stay_on_this_machine_unless_told() {
+        let check = |targets: &TargetPolicy, url: &str, allowed: bool| {
+            assert_eq!(callback_address(&url.parse().unwrap(), targets).is_ok(), allowed, "{url}");
         };
-        check("http://127.0.0.1:8080/hooks/", Some("http://127.0.0.1:8080/hooks"));
-        check("http://[::1]:8080", Some("http://[::1]:8080"));
-        check("http://localhost:1/", Some("http://localhost:1"));
+        let here = TargetPolicy::loopback_only();
+        for url in ["http://127.0.0.1:8080/hooks/", "http://[::1]:8080", "http://localhost:1/", "https://127.0.0.1/"] {
+            check(&here, url, true);
+        }
         for elsewhere in [
             "http://10.0.0.1/",
             "http://example.com/",
-            "https://127.0.0.1/",
             "/hooks",
             "http://127.0.0.1/?a=b",
             "http://a:b@127.0.0.1/",
+            "ftp://127.0.0.1/",
         ] {
-            check(elsewhere, None);
+            check(&here, elsewhere, false);
         }
+        let more = TargetPolicy::parse(["10.0.0.0/8"]).unwrap();
+        check(&more, "http://10.0.0.1/", true);
+        check(&more, "http://11.0.0.1/", false);
+        check(&more, "http://example.com/", true);
     }
 }

@@ -2,6 +2,8 @@
 
 use asaanbill_storage::StorageError;
 
+use crate::callback::{CallbackUrlError, TargetPolicyError};
+
 /// A simulator that can't be started as it was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
@@ -15,8 +17,10 @@ pub(crate) enum Kind {
     Setting { what: &'static str, allowed: &'static str },
     #[error("the password of a user can't be digested")]
     Password(#[source] argon2::password_hash::Error),
-    #[error("the transport for call-backs can't be built")]
-    Transport(#[source] asaanbill_transport::ConfigError),
+    #[error("the call-back address: {0}")]
+    CallbackUrl(CallbackUrlError),
+    #[error("callback_targets: {0}")]
+    CallbackTargets(TargetPolicyError),
 }
 
 impl SimError {
@@ -26,7 +30,7 @@ impl SimError {
 
     /// Whether a setting was wrong, rather than the machine.
     pub fn is_setting(&self) -> bool {
-        matches!(self.0, Kind::Setting { .. })
+        matches!(self.0, Kind::Setting { .. } | Kind::CallbackUrl(_) | Kind::CallbackTargets(_))
     }
 }
 

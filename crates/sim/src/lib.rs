@@ -8,7 +8,7 @@
 //! ([`Sim::serve`]).
 //!
 //! **Strict by default**: it accepts what the guide allows and refuses the rest, so that code which passes here passes
-//! there. Each leniency is a setting of [`SimBuilder`].
+//! there. Each leniency is a setting of [`SimBuilder`]; [`SETTINGS`] lists them, with where each comes from.
 //!
 //! **It fails on demand** ([`Faults`]), so that a client can be tested on a bad day, and **keeps a journal** of what it was
 //! asked ([`Journal`]), which tests can wait for ([`Sim::expect`]).
@@ -16,6 +16,10 @@
 //! # What it is not
 //!
 //! It moves no money, and its bank account does not exist. It is no client: `asaanbill-client` is.
+//!
+//! # Features
+//!
+//! - `tls` (off by default): `ServerTls` and `Sim::serve_tls`, by rustls on ring.
 //!
 //! # Example
 //!
@@ -42,7 +46,9 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod address;
 mod builder;
+mod settings;
 mod sim;
 
 mod http;
@@ -54,13 +60,12 @@ mod journal;
 mod json_scan;
 
 mod bank;
-#[cfg_attr(not(test), expect(dead_code, reason = "the outbox that sends by it follows"))]
-#[expect(unused_imports, reason = "the outbox that sends by it follows")]
 mod callback;
 mod code;
 mod effect;
 mod engine;
 mod hub;
+mod onebill;
 mod outbox;
 mod store;
 mod tokens;
@@ -69,18 +74,25 @@ mod worker;
 mod clock;
 mod error;
 
-pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, Inquiry, Paid};
-pub use builder::{Role, SimBuilder, User};
+pub use address::{StoreAddress, StoreAddressError};
+pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, BillStatus, Inquiry, Paid};
+pub use builder::{Role, SimBuilder, User, check_callback_url};
 pub use clock::{Clock, Course};
 pub use effect::Effect;
 pub use error::SimError;
 pub use fault::{ArmedFault, Fault, FaultError, FaultId, FaultKind, Faults, FiredBy, FiredFault};
-pub use hub::BulkProgress;
+pub use hub::{BulkProgress, UnknownProgress};
 pub use journal::{
     Expectation, Journal, JournalLimits, RecordedBody, RequestId, RequestMatcher, RequestOutcome, RequestRecord, Unmet,
 };
-pub use outbox::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
+pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
+pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
 
-pub use crate::http::REQUEST_BODY_MAX;
+pub use crate::http::{
+    ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_MAX, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX,
+    REQUEST_HEAD_PATIENCE, REQUEST_HEADERS_MAX, STOP_PATIENCE,
+};
+#[cfg(feature = "tls")]
+pub use crate::http::{ServerTls, TlsError};

@@ -1,39 +1,69 @@
-//! Call-backs out: each delivery is claimed under a lease, attempted, and noted.
+//! Call-backs out: what is sent for each that is owed, and each delivery claimed under a lease, attempted, and noted.
 
-use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Clocks, Token};
-use asaanbill_transport::{AttemptDeadline, HyperTransport, ResponseLimit, Transport};
-use asaanbill_wire::Acknowledgement;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request};
-use jiff::SignedDuration;
-use tokio::time::Instant;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 
+use crate::callback::{self, CALLBACK_DEADLINE, CallbackUrl, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
 use crate::clock::system_time;
 use crate::effect::Effect;
 use crate::engine::Engine;
-use crate::store::{Attempted, ClaimDeliveries, Claimed};
-
-/// How long an integrator has: name resolution, connecting and the whole body included. (Guide, Call-backs, note)
-pub const CALLBACK_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The most bytes of an integrator's answer that are read: what is longer is no acknowledgement. (assumed)
-pub const CALLBACK_ANSWER_MAX: usize = 64 * 1024;
+use crate::settings::Settings;
+use crate::store::{Attempted, ClaimDeliveries, Claimed, Delivery, Owed, Plan, Seed};
 
 /// How long a delivery is one worker's alone: an attempt, and the time to note it. If the worker died, somebody else does it then.
 const LEASE: SignedDuration = SignedDuration::from_secs(8);
 
+/// What the store notes where a channel has ceased to want call-backs before one was sent.
+const UNWANTED: &str = "unwanted";
+
 /// Sends what is owed.
 pub(crate) struct Outbox {
-    transport: HyperTransport,
+    sender: Sender,
+    schedule: Schedule,
+    seed: u64,
+    /// Whether some deliveries wait for the channel's next one.
+    disorderly: bool,
+}
+
+/// What is really sent for a call-back that is owed, by the settings.
+pub(crate) fn plan(seed: Option<Seed>, settings: &Settings) -> Arc<Plan> {
+    let (seed, disturbances) = (number(seed), settings.disturbances.clone());
+    if disturbances.is_quiet() {
+        return Arc::new(|_, _| vec![Delivery::AT_ONCE]);
+    }
+    Arc::new(move |id, owed: &Owed| {
+        let id = u64::try_from(id).unwrap_or_default();
+        let deliveries = callback::plan(seed, &Event { id, path: owed.path, body: &owed.body }, &disturbances);
+        deliveries.into_iter().map(|delivery| stored(&delivery, owed)).collect()
+    })
+}
+
+/// Without a seed, chance is the same each time too: nobody wants a test that fails sometimes.
+fn number(seed: Option<Seed>) -> u64 {
+    seed.map_or(0, |Seed(seed)| seed)
+}
+
+fn stored(delivery: &callback::Delivery, owed: &Owed) -> Delivery {
+    let own = *delivery.body == *owed.body.as_bytes();
+    Delivery {
+        after: SignedDuration::try_from(delivery.delay).unwrap_or(SignedDuration::MAX),
+        kind: delivery.kind.name(),
+        body: (!own).then(|| BASE64_STANDARD.encode(&delivery.body)),
+        behind_next: delivery.behind_next.then_some(owed.channel),
+    }
 }
 
 impl Outbox {
-    pub(crate) fn new(transport: HyperTransport) -> Self {
-        Self { transport }
+    pub(crate) fn new(sender: Sender, seed: Option<Seed>, settings: &Settings) -> Self {
+        let disorderly = settings.disturbances.happens(Disturbance::Disorder);
+        Self { sender, schedule: settings.callback_schedule, seed: number(seed), disorderly }
     }
 
     /// Takes deliveries that are due for this program alone.
@@ -45,12 +75,20 @@ impl Outbox {
 
     /// Attempts a delivery and notes the outcome.
     pub(crate) async fn deliver(&self, engine: &Engine, delivery: Claimed) {
-        let outcome = attempt(&delivery, &self.transport).await;
+        let failure = self.attempt(&delivery).await;
         let at = engine.clock().now();
-        let failure = outcome.err();
         let outcome = failure.clone().unwrap_or_else(|| "acknowledged".to_owned());
-        let what = format!("call-back {} {}: {outcome}", delivery.callback, delivery.path);
-        let noted = Attempted { lease: delivery.lease, callback: delivery.callback, at, failure, again: None };
+        let what = format!("call-back {} {} ({}): {outcome}", delivery.callback, delivery.path, delivery.kind);
+        let again = failure.as_ref().and_then(|_| self.again(&delivery, at));
+        let noted = Attempted {
+            lease: delivery.lease,
+            callback: delivery.callback,
+            kind: delivery.kind.clone(),
+            at,
+            failure,
+            again,
+            let_go: self.disorderly.then_some(delivery.channel),
+        };
         match engine.change(noted).await {
             Ok(true) => {
                 tracing::info!(path = delivery.path, outcome, "call-back");
@@ -62,24 +100,31 @@ impl Outbox {
             }
         }
     }
+
+    /// One attempt. The failure's text names the step.
+    async fn attempt(&self, delivery: &Claimed) -> Option<String> {
+        let Some(url) = &delivery.url else { return Some(UNWANTED.to_owned()) };
+        let Ok(url) = url.parse::<CallbackUrl>() else { return Some(Diagnosis::Unsendable.as_text()) };
+        let body = Bytes::from(delivery.body.clone());
+        let attempt = self.sender.send(&url, &delivery.path, body, CALLBACK_DEADLINE).await;
+        attempt.outcome.err().map(|diagnosis| diagnosis.as_text())
+    }
+
+    /// When a delivery that failed is attempted again, if it is.
+    fn again(&self, delivery: &Claimed, now: Timestamp) -> Option<Timestamp> {
+        delivery.url.as_ref()?;
+        let purpose = format!("retry {} of {}", delivery.attempt, delivery.kind);
+        let chance = draw(self.seed, u64::try_from(delivery.callback).unwrap_or_default(), &purpose);
+        let wait: Duration = self.schedule.next(delivery.attempt, chance)?;
+        now.checked_add(wait).ok()
+    }
 }
 
-/// One attempt. The diagnosis names the step that failed.
-async fn attempt(delivery: &Claimed, transport: &dyn Transport) -> Result<(), String> {
-    let Some(url) = &delivery.url else { return Err("the channel wants no call-backs any more".to_owned()) };
-    let mut request = Request::new(delivery.body.clone().into());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() =
-        format!("{url}{}", delivery.path).parse().map_err(|_| "the call-back address is no address".to_owned())?;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    request.extensions_mut().insert(AttemptDeadline(Instant::now() + CALLBACK_DEADLINE));
-    request.extensions_mut().insert(ResponseLimit(CALLBACK_ANSWER_MAX));
-    let answer = transport.send(request).await.map_err(|error| match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    })?;
-    if !answer.status().is_success() {
-        return Err(format!("HTTP status {}", answer.status().as_u16()));
+/// What is said to a person of a failure that the store noted.
+pub(crate) fn sentence(failure: &str) -> String {
+    match failure.parse::<Diagnosis>() {
+        Ok(diagnosis) => diagnosis.to_string(),
+        Err(_) if failure == UNWANTED => "the channel wanted no call-backs any more".to_owned(),
+        Err(_) => failure.to_owned(),
     }
-    Acknowledgement::read(answer.body()).map(drop).map_err(|refused| refused.to_string())
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use asaanbill_core::{BulkRequestId, ChannelId};
 use asaanbill_storage::StorageError;
-use asaanbill_transport::HyperTransport;
 use asaanbill_wire::Message;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
@@ -27,7 +26,7 @@ use crate::outbox::Outbox;
 use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, NextDelivery, TokenUser};
 use crate::tokens::Tokens;
 use crate::transport::SimTransport;
-use crate::{http, worker};
+use crate::{http, outbox, worker};
 
 /// How many passwords are checked at once: each takes a core and 19 MiB for some milliseconds. More of them wait.
 const PASSWORD_CHECKS_MAX: usize = 4;
@@ -74,13 +73,12 @@ impl Sim {
         SimBuilder::default()
     }
 
-    pub(crate) fn start(engine: Engine, settings: SimBuilder, transport: HyperTransport) -> Self {
+    pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox) -> Self {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
-        let outbox = Arc::new(Outbox::new(transport));
-        let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), outbox)).abort_handle();
+        let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), Arc::new(outbox))).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
-        let (faults, journal) = (Faults::new(settings.faults_strict), Journal::new(settings.journal_limits));
+        let (faults, journal) = (Faults::new(settings.settings.strict_faults), Journal::new(settings.settings.journal));
         let (advancing, workers) = (Semaphore::new(1), [batches, callbacks]);
         let inner = Inner { engine, settings, faults, journal, password_checks, tokens, advancing, workers };
         Self { inner: Arc::new(inner) }
@@ -91,20 +89,21 @@ impl Sim {
         SimTransport::new(http::passage(self.clone()))
     }
 
-    /// Serves HTTP until `stop` resolves, and then finishes what is in flight.
+    /// Serves HTTP until `stop` resolves, and then finishes what is in flight, for [`STOP_PATIENCE`](crate::STOP_PATIENCE)
+    /// at most. The simulator's own pages, under `/_sim`, are open where the listener's address is a loopback one; see
+    /// [`SimBuilder::admin_token`](crate::SimBuilder::admin_token).
     ///
-    /// Cancellation: no more connections are taken. Those that are open live until their clients close them or `stop`
-    /// resolves, and so do the workers; what was being committed is committed or not.
+    /// Cancellation: all connections are dropped; what was being committed is committed or not. The workers go on.
     ///
     /// # Errors
     ///
-    /// If the listener fails.
+    /// If the listener has no address.
     pub async fn serve(
         &self,
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        axum::serve(listener, http::router(self.clone())).with_graceful_shutdown(stop).await
+        http::serve(self, listener, stop).await
     }
 
     /// The bank's side.
@@ -152,7 +151,7 @@ impl Sim {
     /// If the store fails.
     pub async fn callback_attempts(&self) -> Result<Vec<CallbackAttempt>, StorageError> {
         let attempts = self.inner.engine.look(Attempts { limit: CALLBACK_ATTEMPTS_MAX }).await?;
-        Ok(attempts.into_iter().map(|row| CallbackAttempt { path: row.path, failure: row.failure }).collect())
+        Ok(attempts.into_iter().map(|row| CallbackAttempt { path: row.path, failure: row.failure.map(|failure| outbox::sentence(&failure)) }).collect())
     }
 
     /// Moves the clock by a duration, from one time at which something is due to the next, and lets it stand at the end. Resolves when

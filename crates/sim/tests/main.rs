@@ -23,10 +23,12 @@ mod reading;
 
 mod bank;
 mod call_backs;
+mod onebill;
 mod receivers;
 
 mod durability;
 mod secrets;
+mod serving;
 mod sockets;
 
 mod faults;

@@ -154,6 +154,22 @@ impl DisturbanceSettings {
         Ok(())
     }
 
+    /// Whether nothing ever goes wrong.
+    pub(crate) fn is_quiet(&self) -> bool {
+        Disturbance::ALL.into_iter().all(|one| !self.happens(one))
+    }
+
+    /// Whether this may go wrong with some event.
+    pub(crate) fn happens(&self, one: Disturbance) -> bool {
+        self.shares.get(&one).is_some_and(|share| share.get() > 0)
+            || self.instructions.values().any(|instructed| instructed.contains(&one))
+    }
+
+    /// How often it goes wrong.
+    pub(crate) fn share_of(&self, one: Disturbance) -> Share {
+        self.shares.get(&one).copied().unwrap_or_default()
+    }
+
     /// How many copies a duplicated event has beyond its first. One if nothing is said.
     ///
     /// # Errors

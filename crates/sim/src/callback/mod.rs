@@ -23,12 +23,12 @@ mod watched;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use diagnosis::{Diagnosis, TlsFault, UnknownDiagnosis};
-pub(crate) use disturb::{Disturbance, DisturbanceSettings, Disturbances, SettingError, Share};
+pub(crate) use diagnosis::Diagnosis;
+pub(crate) use disturb::{Disturbance, DisturbanceSettings, Share};
 pub(crate) use draw::draw;
-pub(crate) use plan::{Delivery, DeliveryKind, Event, plan};
-pub(crate) use schedule::{Schedule, UnknownSchedule};
-pub(crate) use send::{Attempt, CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE, Sender};
+pub(crate) use plan::{Delivery, Event, plan};
+pub(crate) use schedule::Schedule;
+pub use send::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
+pub(crate) use send::Sender;
 pub(crate) use target::{TargetPolicy, TargetPolicyError};
-pub(crate) use tls::Trust;
 pub(crate) use url::{CallbackUrl, CallbackUrlError};

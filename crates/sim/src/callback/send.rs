@@ -31,10 +31,10 @@ use super::watched::{Watch, Watched};
 
 /// How long a receiver has: name, connection, TLS, request, and the answer's head and whole body together. (Guide, Call-backs,
 /// note)
-pub(crate) const CALLBACK_DEADLINE: Duration = Duration::from_secs(5);
+pub const CALLBACK_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The most bytes of an answer's body that are read: what is longer is no acknowledgement. (assumed)
-pub(crate) const CALLBACK_ANSWER_MAX: usize = 64 * 1024;
+pub const CALLBACK_ANSWER_MAX: usize = 64 * 1024;
 
 /// The longest head of an answer: what common servers and proxies allow, eight times over.
 const HEAD_MAX: usize = 64 * 1024;

@@ -25,6 +25,11 @@ pub(super) async fn health() -> Response {
     json(StatusCode::OK, &Health { status: "ok" })
 }
 
+/// What is set, and what could be.
+pub(super) async fn settings(State(sim): State<Sim>) -> Response {
+    json(StatusCode::OK, &sim.settings().settings.shown())
+}
+
 #[derive(Deserialize)]
 struct PayRequest<'a> {
     #[serde(borrow)]
@@ -40,7 +45,8 @@ struct Refused {
     error: String,
 }
 
-fn refused(status: StatusCode, error: &dyn Display) -> Response {
+/// Every refusal of the simulator's own pages: `{"error":"…"}`.
+pub(super) fn refused(status: StatusCode, error: &dyn Display) -> Response {
     json(status, &Refused { error: error.to_string() })
 }
 

@@ -14,7 +14,7 @@ use asaanbill_wire::{
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::LengthLimitError;
 
 use super::{REQUEST_BODY_MAX, json};
@@ -29,9 +29,16 @@ const FIRST_SEGMENT: &str = "payment-hub";
 
 /// Answers whatever comes that isn't the simulator's own.
 pub(super) async fn answer(State(sim): State<Sim>, request: Request<Body>) -> Response {
+    let uri = request.uri().clone();
     match operate(&sim, request).await {
         Ok(response) => response,
-        Err(Refusal { status, message, data }) => json(status, &Envelope::new(status.as_u16(), &message, data)),
+        Err(Refusal { status, message, data }) => {
+            let mut response = json(status, &Envelope::new(status.as_u16(), &message, data));
+            if status == StatusCode::METHOD_NOT_ALLOWED {
+                response.headers_mut().extend(allowed(uri.path()).map(|method| (header::ALLOW, method)));
+            }
+            response
+        }
     }
 }
 
@@ -83,7 +90,7 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
             let page = query.page()?;
             let found = hub::search(store, channel, &value, page).await?;
             let nothing = found.total() == Some(0);
-            if nothing && sim.settings().empty_search_is_not_found {
+            if nothing && sim.settings().settings.empty_search_is_not_found {
                 return Err(Refusal::not_found(Message::PaymentNotFound));
             }
             show(found)
@@ -103,17 +110,27 @@ pub(super) fn endpoint(method: &Method, path: &str) -> Option<Endpoint> {
 /// Which operation a path means, and the value in it.
 fn route(method: &Method, path: &str) -> Result<(Endpoint, String), Refusal> {
     let (name, value) = below_base(path).ok_or_else(|| Refusal::not_found(Message::NotFound))?;
-    let here = |endpoint: &&Endpoint| {
-        let mut template = endpoint.template().split('/').skip(1);
-        template.next() == Some(name) && template.next().is_some() == value.is_some()
-    };
-    let mut endpoints = Endpoint::ALL.iter().filter(here).peekable();
+    let mut endpoints = at(name, value).peekable();
     if endpoints.peek().is_none() {
         return Err(Refusal::not_found(Message::NotFound));
     }
-    let endpoint = endpoints.find(|endpoint| endpoint.method() == method).copied();
+    let endpoint = endpoints.find(|endpoint| endpoint.method() == method);
     let not_allowed = || Refusal::new(StatusCode::METHOD_NOT_ALLOWED, Message::MethodNotAllowed.as_str());
     Ok((endpoint.ok_or_else(not_allowed)?, value.unwrap_or_default().to_owned()))
+}
+
+/// The operations of a path.
+fn at<'p>(name: &'p str, value: Option<&'p str>) -> impl Iterator<Item = Endpoint> + 'p {
+    Endpoint::ALL.iter().copied().filter(move |endpoint| {
+        let mut template = endpoint.template().split('/').skip(1);
+        template.next() == Some(name) && template.next().is_some() == value.is_some()
+    })
+}
+
+/// The methods that a path has, for a 405. (RFC 9110, section 15.5.6)
+fn allowed(path: &str) -> impl Iterator<Item = HeaderValue> {
+    let endpoints = below_base(path).into_iter().flat_map(|(name, value)| at(name, value));
+    endpoints.filter_map(|endpoint| HeaderValue::from_str(endpoint.method().as_str()).ok())
 }
 
 /// What follows the base: a name, and perhaps a value. The segment that the base ends with comes once or twice, and is never
@@ -190,7 +207,7 @@ impl<'q> Query<'q> {
 
     fn kind(&self, sim: &Sim) -> Result<PaymentKind, Refusal> {
         let kind = match self.one(GENERATION_TYPES) {
-            Ok(None) if sim.settings().missing_kind_is_psid => Some(PaymentKind::Psid),
+            Ok(None) if sim.settings().settings.missing_kind_is_psid => Some(PaymentKind::Psid),
             Ok(word) => word.and_then(read_generation_type),
             Err(()) => None,
         };
@@ -256,7 +273,7 @@ async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str, cause: Cause) -> Re
 }
 
 fn literals(sim: &Sim) -> Literals {
-    if sim.settings().literals_accepted { Literals::Accepted } else { Literals::Refused }
+    if sim.settings().settings.accept_literals { Literals::Accepted } else { Literals::Refused }
 }
 
 #[cfg(test)]

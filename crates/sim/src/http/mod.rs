@@ -3,26 +3,45 @@
 mod admin;
 mod admin_faults;
 mod admin_journal;
+mod bank;
 mod hub;
 mod passage;
 
+mod guard;
+mod serve;
+#[cfg(feature = "tls")]
+mod tls;
+
+mod pace;
+mod socket;
+
+use std::future::Future;
+use std::io;
+
 use axum::Router;
 use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tokio::net::TcpListener;
 
 use crate::Sim;
+
+pub(crate) use guard::Admin;
+pub(crate) use serve::DropConnection;
+pub use serve::{
+    ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX, REQUEST_HEAD_PATIENCE,
+    REQUEST_HEADERS_MAX, STOP_PATIENCE,
+};
+#[cfg(feature = "tls")]
+pub use tls::{ServerTls, TlsError};
 
 /// The most bytes of a request's body: a batch of 5000 rows needs about a fifth of it. (assumed)
 pub const REQUEST_BODY_MAX: usize = 4 * 1024 * 1024;
 
 pub(crate) use passage::{Dropped, Passage};
-
-/// In a response's extensions: the connection is to be reset in its place, before any of it is sent. For faults.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DropConnection;
 
 /// What a server serves: everything, behind the journal and the faults.
 pub(crate) fn router(sim: Sim) -> Router {
@@ -39,12 +58,24 @@ pub(crate) fn passage(sim: Sim) -> Passage {
 fn pages(sim: Sim) -> Router {
     Router::new()
         .route("/_sim/health", get(admin::health))
+        .route("/_sim/inquire", post(bank::inquire))
         .route("/_sim/pay", post(admin::pay))
         .route("/_sim/faults", get(admin_faults::show).post(admin_faults::arm).delete(admin_faults::clear))
         .route("/_sim/faults/{id}", delete(admin_faults::disarm))
         .route("/_sim/journal", get(admin_journal::show))
+        .route("/_sim/settings", get(admin::settings))
+        .route(bank::INQUIRY_PATH, post(bank::bill_inquiry))
+        .route(bank::PAYMENT_PATH, post(bank::bill_payment))
+        // Of these alone: the hub's operations count for themselves.
+        .route_layer(DefaultBodyLimit::max(REQUEST_BODY_MAX))
         .fallback(hub::answer)
         .with_state(sim)
+}
+
+/// Serves plain HTTP until `stop` resolves, and then finishes what is in flight.
+pub(crate) async fn serve(sim: &Sim, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
+    let guard = guard::Guard::new(sim.settings().admin.clone(), listener.local_addr()?);
+    serve::serve(listener, router(sim.clone()), guard, serve::Security::Plain, stop).await
 }
 
 /// A JSON answer. What can't be written as JSON is the simulator's own mistake.

@@ -1,6 +1,8 @@
 //! Batches: accepted at once, approved later.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use asaanbill_core::{
     BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, Outcome, PaymentId,
@@ -80,6 +82,41 @@ pub enum BulkProgress {
     Polls(u32),
     /// A step whenever somebody asks for it.
     ByHand,
+}
+
+impl fmt::Display for BulkProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtOnce => f.write_str("at-once"),
+            Self::After(delay) => write!(f, "after:{}", delay.as_secs()),
+            Self::Polls(polls) => write!(f, "polls:{polls}"),
+            Self::ByHand => f.write_str("by-hand"),
+        }
+    }
+}
+
+/// What is no progress of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected at-once, after:SECONDS, polls:N or by-hand")]
+pub struct UnknownProgress(());
+
+/// `at-once`, `after:SECONDS`, `polls:N` or `by-hand`.
+impl FromStr for BulkProgress {
+    type Err = UnknownProgress;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProgress> {
+        let number = |digits: &str| digits.parse::<u32>().map_err(|_| UnknownProgress(()));
+        match text.split_once(':') {
+            None if text == "at-once" => Ok(Self::AtOnce),
+            None if text == "by-hand" => Ok(Self::ByHand),
+            Some(("after", seconds)) => Ok(Self::After(SignedDuration::from_secs(number(seconds)?.into()))),
+            Some(("polls", polls)) => match number(polls)? {
+                0 => Err(UnknownProgress(())),
+                polls => Ok(Self::Polls(polls)),
+            },
+            _ => Err(UnknownProgress(())),
+        }
+    }
 }
 
 impl BulkProgress {

@@ -12,7 +12,7 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::Message;
 use http::StatusCode;
 
-pub use bulk::BulkProgress;
+pub use bulk::{BulkProgress, UnknownProgress};
 pub(crate) use bulk::{Batch, Push};
 pub(crate) use command::{Act, Cause, Command, Outcome, decide, wants};
 pub(crate) use login::{Credentials, Token, check_password, digest, hash_password};

@@ -40,6 +40,10 @@ impl JournalLimits {
         Self { entries: 0, bytes: 0, body: 0 }
     }
 
+    pub(crate) fn entries_max(self) -> usize {
+        self.entries
+    }
+
     /// How many entries.
     #[must_use]
     pub fn entries(mut self, entries: usize) -> Self {

@@ -37,7 +37,7 @@ pub(crate) use access::{
     Access, Channels, CountLogin, DeleteUser, FindUser, InsertToken, NewUser, PutCallbackUrl, PutUser, RevokeTokens,
     TokenUser, Users,
 };
-pub(crate) use book::{Book, Rows, Wants};
+pub(crate) use book::{Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use events::{Event, Events, HistoryOf, Numbered};
 pub(crate) use numbering::Seed;

@@ -3,6 +3,8 @@
 use asaanbill_core::ChannelId;
 use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Due, Lease, NewJob, Queue};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Script;
@@ -21,23 +23,50 @@ pub(crate) struct Moment {
     pub(crate) real: Timestamp,
 }
 
-/// One delivery of a call-back: later by so much, and perhaps with another body.
+/// One delivery of a call-back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
+    /// How much later than it is owed.
     pub(crate) after: SignedDuration,
+    /// What it is, in a word.
+    pub(crate) kind: &'static str,
+    /// In base64, if it isn't the call-back's own: what goes out on purpose may be no text.
     pub(crate) body: Option<String>,
+    /// Whether it goes as soon as this channel's next call-back has gone.
+    pub(crate) behind_next: Option<ChannelId>,
 }
 
 impl Delivery {
-    pub(crate) const AT_ONCE: Self = Self { after: SignedDuration::ZERO, body: None };
+    pub(crate) const AT_ONCE: Self =
+        Self { after: SignedDuration::ZERO, kind: GENUINE, body: None, behind_next: None };
 
     fn job(self, callback: i64, now: Timestamp) -> NewJob {
-        let payload = match self.body {
-            None => callback.to_string(),
-            Some(body) => format!("{callback}\n{body}"),
-        };
-        NewJob { lane: None, payload, due: now.saturating_add(self.after).unwrap_or(now) }
+        let Self { after, kind, body, behind_next } = self;
+        NewJob {
+            lane: behind_next.map(lane),
+            payload: format!("{callback} {kind} {}", body.unwrap_or_default()),
+            due: now.saturating_add(after).unwrap_or(now),
+        }
     }
+}
+
+/// What is sent because it is owed.
+const GENUINE: &str = "genuine";
+
+/// What is sent because somebody asked for it.
+const RESENT: &str = "resent";
+
+/// Where deliveries wait for a channel's next one.
+fn lane(channel: ChannelId) -> String {
+    format!("behind the next of {channel}")
+}
+
+/// A delivery's payload: number, kind and body.
+fn payload(text: &str) -> Option<(i64, &str, Option<Vec<u8>>)> {
+    let mut parts = text.splitn(3, ' ');
+    let (callback, kind, body) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+    let body = if body.is_empty() { None } else { Some(BASE64_STANDARD.decode(body).ok()?) };
+    Some((callback, kind, body))
 }
 
 /// What is really sent for a call-back: decided by its number, so that a seed decides the same each time.
@@ -84,7 +113,9 @@ pub(crate) struct Claimed {
     /// None if the channel wants no call-backs any more.
     pub(crate) url: Option<String>,
     pub(crate) path: String,
-    pub(crate) body: String,
+    /// What the delivery is, in a word.
+    pub(crate) kind: String,
+    pub(crate) body: Vec<u8>,
     /// Which attempt of this delivery it is, from 1.
     pub(crate) attempt: u32,
 }
@@ -98,11 +129,8 @@ impl Script for ClaimDeliveries {
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Claimed>, StorageError> {
         let mut claimed = Vec::new();
         for job in tx.claim(&self.0).await? {
-            let (callback, body) = match job.payload.split_once('\n') {
-                Some((callback, body)) => (callback, Some(body.to_owned())),
-                None => (job.payload.as_str(), None),
-            };
-            let callback: i64 = callback.parse().map_err(super::tx::contradiction)?;
+            let (callback, kind, body) =
+                payload(&job.payload).ok_or_else(|| senseless("a delivery with another payload"))?;
             let select = "SELECT channel, callback_url, path, body FROM callbacks JOIN channels ON channels.id = channel
                           WHERE callbacks.id = $1";
             let read = |row: &Row<'_>| {
@@ -112,7 +140,8 @@ impl Script for ClaimDeliveries {
                     channel: id(row, 0)?,
                     url: row.text_or_null(1)?.map(str::to_owned),
                     path: row.text(2)?.to_owned(),
-                    body: body.clone().map_or_else(|| row.text(3).map(str::to_owned), Ok)?,
+                    kind: kind.to_owned(),
+                    body: body.clone().map_or_else(|| row.text(3).map(|own| own.as_bytes().to_vec()), Ok)?,
                     attempt: job.attempts,
                 })
             };
@@ -133,10 +162,13 @@ impl Script for ClaimDeliveries {
 pub(crate) struct Attempted {
     pub(crate) lease: Lease,
     pub(crate) callback: i64,
+    pub(crate) kind: String,
     pub(crate) at: Timestamp,
     /// None if it was acknowledged.
     pub(crate) failure: Option<String>,
     pub(crate) again: Option<Timestamp>,
+    /// The channel whose held back deliveries go now.
+    pub(crate) let_go: Option<ChannelId>,
 }
 
 impl Script for Attempted {
@@ -148,8 +180,13 @@ impl Script for Attempted {
             None => tx.complete(self.lease).await?,
         };
         if held {
-            let insert = "INSERT INTO attempts (callback, at, failure) VALUES ($1, $2, $3)";
-            tx.execute(insert, &[self.callback.into(), self.at.into(), self.failure.as_deref().into()]).await?;
+            let insert = "INSERT INTO attempts (callback, kind, at, failure) VALUES ($1, $2, $3, $4)";
+            let kind = self.kind.as_str().into();
+            tx.execute(insert, &[self.callback.into(), kind, self.at.into(), self.failure.as_deref().into()]).await?;
+            if let Some(channel) = self.let_go {
+                let go = "UPDATE outbox SET due_at = $1, lane = NULL WHERE lane = $2 AND state = 'ready'";
+                tx.execute(go, &[self.at.into(), lane(channel).as_str().into()]).await?;
+            }
         }
         Ok(held)
     }
@@ -171,6 +208,7 @@ impl Script for NextDelivery {
 pub(crate) struct AttemptRow {
     pub(crate) callback: i64,
     pub(crate) path: String,
+    pub(crate) kind: String,
     pub(crate) at: Timestamp,
     pub(crate) failure: Option<String>,
 }
@@ -184,14 +222,15 @@ impl Script for Attempts {
     type Answer = Vec<AttemptRow>;
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<AttemptRow>, StorageError> {
-        let select = "SELECT callback, path, at, failure FROM attempts JOIN callbacks ON callbacks.id = callback
+        let select = "SELECT callback, path, kind, at, failure FROM attempts JOIN callbacks ON callbacks.id = callback
                       ORDER BY attempts.id DESC LIMIT $1";
         let read = |row: &Row<'_>| {
             Ok(AttemptRow {
                 callback: row.int(0)?,
                 path: row.text(1)?.to_owned(),
-                at: row.time(2)?,
-                failure: row.text_or_null(3)?.map(str::to_owned),
+                kind: row.text(2)?.to_owned(),
+                at: row.time(3)?,
+                failure: row.text_or_null(4)?.map(str::to_owned),
             })
         };
         let mut found = tx.query(select, &[self.limit.into()], read).await?;
@@ -244,13 +283,14 @@ impl Script for Callbacks {
             }
         };
         for callback in &mut found {
-            let select = "SELECT at, failure FROM attempts WHERE callback = $1 ORDER BY id LIMIT 100";
+            let select = "SELECT kind, at, failure FROM attempts WHERE callback = $1 ORDER BY id LIMIT 100";
             let read = |row: &Row<'_>| {
                 Ok(AttemptRow {
                     callback: callback.id,
                     path: callback.path.clone(),
-                    at: row.time(0)?,
-                    failure: row.text_or_null(1)?.map(str::to_owned),
+                    kind: row.text(0)?.to_owned(),
+                    at: row.time(1)?,
+                    failure: row.text_or_null(2)?.map(str::to_owned),
                 })
             };
             callback.attempts = tx.query(select, &[callback.id.into()], read).await?;
@@ -275,7 +315,8 @@ impl Script for Resend {
         if tx.query_one(found, &[self.callback.into()], |row| row.int(0)).await?.is_none() {
             return Ok(false);
         }
-        let delivery = Delivery { body: self.body.clone(), ..Delivery::AT_ONCE };
+        let body = self.body.as_ref().map(|body| BASE64_STANDARD.encode(body));
+        let delivery = Delivery { kind: RESENT, body, ..Delivery::AT_ONCE };
         let jobs = (0..self.times).map(|_| delivery.clone().job(self.callback, self.moment.now));
         let jobs: Vec<_> = jobs.collect();
         tx.enqueue(&jobs, self.moment.real).await?;

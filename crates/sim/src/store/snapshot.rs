@@ -86,7 +86,7 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
             ("what", Text),
         ]),
         Table::new("callbacks", &[("id", Int), ("channel", Int), ("path", Text), ("body", Text), ("created_at", Int)]),
-        Table::new("attempts", &[("id", Int), ("callback", Int), ("at", Int), ("failure", Text)]),
+        Table::new("attempts", &[("id", Int), ("callback", Int), ("kind", Text), ("at", Int), ("failure", Text)]),
     ]
 });
 
@@ -319,6 +319,6 @@ mod tests {
         check(&format!("\"version\":{VERSION}"), "\"version\":0", "is not 1");
         check("\"payments\":[]", "\"paiments\":[]", "has no payments");
         check("\"payments\":[]", "\"payments\":[[1]]", "a row of payments");
-        check("\"attempts\":[]", "\"attempts\":[[\"1\",1,1,null]]", "a row of attempts");
+        check("\"attempts\":[]", "\"attempts\":[[\"1\",1,\"genuine\",1,null]]", "a row of attempts");
     }
 }

@@ -119,6 +119,8 @@ CREATE TABLE callbacks (
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     callback INTEGER NOT NULL,
+    -- What was sent: genuine, duplicate, corrupt, forged, resent
+    kind TEXT NOT NULL,
     at INTEGER NOT NULL,
     -- None if it was acknowledged.
     failure TEXT
