@@ -23,6 +23,15 @@ mod watched;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+use diagnosis::TlsFault;
+#[cfg(test)]
+use disturb::Disturbances;
+#[cfg(test)]
+use send::Attempt;
+#[cfg(test)]
+use tls::Trust;
+
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use disturb::{Disturbance, DisturbanceSettings, Share};
 pub(crate) use draw::draw;

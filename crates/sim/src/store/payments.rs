@@ -213,8 +213,8 @@ pub(crate) struct PsidOf {
     pub(crate) identifier: Identifier,
 }
 
-/// More channels than this with one identifier are not told apart by a QR code anyway.
-const CHANNELS_MAX: i64 = 2;
+/// In how many channels an identifier is looked for: a simulator has a handful.
+const CHANNELS_MAX: i64 = 100;
 
 impl Script for PsidOf {
     type Answer = Vec<Psid>;
@@ -222,11 +222,12 @@ impl Script for PsidOf {
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Psid>, StorageError> {
         let select = "SELECT psid FROM channels c JOIN identifiers i ON i.channel = c.id
                       WHERE i.identifier = $1 AND psid IS NOT NULL ORDER BY c.id LIMIT $2";
-        let found = tx.query(select, &[self.identifier.as_str().into(), CHANNELS_MAX.into()], |row| row.parsed(0)).await?;
-        let Some(id) = self.identifier.as_str().parse::<PaymentId>().ok().filter(|_| found.is_empty()) else {
-            return Ok(found);
-        };
-        let select = "SELECT psid FROM payments WHERE id = $1 AND identifier IS NULL AND psid IS NOT NULL";
-        tx.query(select, &[i64::from(id).into()], |row| row.parsed(0)).await
+        let named = [self.identifier.as_str().into(), CHANNELS_MAX.into()];
+        let mut found = tx.query(select, &named, |row| row.parsed(0)).await?;
+        if let Ok(id) = self.identifier.as_str().parse::<PaymentId>() {
+            let select = "SELECT psid FROM payments WHERE id = $1 AND identifier IS NULL AND psid IS NOT NULL";
+            found.extend(tx.query(select, &[i64::from(id).into()], |row| row.parsed(0)).await?);
+        }
+        Ok(found)
     }
 }
