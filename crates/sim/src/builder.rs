@@ -8,6 +8,7 @@ use http::Uri;
 #[cfg(feature = "postgres")]
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
+use serde::Deserialize;
 
 use crate::Sim;
 use crate::callback::{CallbackUrl, Sender, TargetPolicy};
@@ -26,7 +27,8 @@ const DEFAULT_CHANNEL: u64 = 23;
 const DEFAULT_CHANNEL_NAME: &str = "Evamp & Saanga";
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Add payments and read them.
     Full,
@@ -47,6 +49,16 @@ impl User {
     /// A user of a channel.
     pub fn new(name: impl Into<String>, password: impl Into<SecretString>, channel: ChannelId, role: Role) -> Self {
         Self { name: name.into(), password: password.into(), channel, role }
+    }
+
+    pub(crate) fn password(&self) -> &SecretString {
+        &self.password
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        let (may_add, may_read) = self.role.permissions();
+        let (user, channel_name) = (self.name.clone(), DEFAULT_CHANNEL_NAME.into());
+        Access { user, channel: self.channel, channel_name, may_add, may_read }
     }
 }
 
@@ -240,14 +252,7 @@ impl SimBuilder {
         };
         let digests = digests.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
         for (password_digest, user) in digests {
-            let access = Access {
-                user: user.name,
-                channel: user.channel,
-                channel_name: DEFAULT_CHANNEL_NAME.into(),
-                may_add: user.role == Role::Full,
-                may_read: true,
-            };
-            store.change(PutUser(NewUser { access, password_digest })).await?;
+            store.change(PutUser(NewUser { access: user.access(), password_digest })).await?;
         }
         if callback_url.is_some() {
             store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
@@ -261,6 +266,11 @@ impl SimBuilder {
         });
         let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
         Ok(Sim::start(engine, self, outbox))
+    }
+
+    /// An address of call-backs as it is stored.
+    pub(crate) fn callback_address(&self, url: &Uri) -> Result<String, SimError> {
+        callback_address(url, &self.settings.targets()?)
     }
 
     fn users(&self) -> Result<Vec<User>, SimError> {

@@ -50,6 +50,7 @@ mod address;
 mod builder;
 mod settings;
 mod sim;
+mod world;
 
 mod http;
 mod transport;
@@ -89,6 +90,7 @@ pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
+pub use world::{PaymentEvent, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};
 
 pub use crate::http::{
     ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_MAX, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX,
