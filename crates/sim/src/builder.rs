@@ -238,10 +238,9 @@ impl SimBuilder {
         let targets = self.settings.targets()?;
         let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
-        let digests = tokio::task::spawn_blocking(move || {
-            let digest = |user: User| Ok((hub::hash_password(&user.password).map_err(Kind::Password)?, user));
-            users.into_iter().map(digest).collect::<Result<Vec<_>, SimError>>()
-        });
+        // Each takes a core for some milliseconds: all at once, while the store is opened.
+        let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(user)));
+        let digested: Vec<_> = digested.collect();
         let store = match self.place.clone() {
             Place::Sqlite(location) => {
                 let opened = tokio::task::spawn_blocking(move || Store::sqlite(&location));
@@ -250,9 +249,9 @@ impl SimBuilder {
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => Store::postgres(url.expose_secret()).await?,
         };
-        let digests = digests.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
-        for (password_digest, user) in digests {
-            store.change(PutUser(NewUser { access: user.access(), password_digest })).await?;
+        for digested in digested {
+            let user = digested.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
+            store.change(PutUser(user)).await?;
         }
         if callback_url.is_some() {
             store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
@@ -281,6 +280,14 @@ impl SimBuilder {
         let channel = ChannelId::try_from(DEFAULT_CHANNEL).map_err(wrong)?;
         Ok(vec![User::new("demo", "demo", channel, Role::Full), User::new("viewer", "viewer", channel, Role::Viewer)])
     }
+}
+
+fn digested(user: User) -> Result<NewUser, SimError> {
+    let password_digest = match hub::published_digest(&user.password) {
+        Some(digest) => digest.to_owned(),
+        None => hub::hash_password(&user.password).map_err(Kind::Password)?,
+    };
+    Ok(NewUser { access: user.access(), password_digest })
 }
 
 /// Says whether [`SimBuilder::callback_url`] would take an address with these settings, before anything is started.

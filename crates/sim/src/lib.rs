@@ -66,6 +66,7 @@ mod code;
 mod effect;
 mod engine;
 mod hub;
+mod login_limit;
 mod onebill;
 mod outbox;
 mod store;
@@ -88,6 +89,7 @@ pub use journal::{
 };
 pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
+pub use login_limit::{LOGIN_FAILURES_MAX, LOGIN_FAILURES_WITHIN};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
 pub use world::{PaymentEvent, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};
