@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::Sim;
 use crate::callback::{CallbackUrl, Sender, TargetPolicy};
-use crate::clock::Clock;
+use crate::clock::{Clock, Course};
 use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
 use crate::http::Admin;
@@ -20,7 +20,7 @@ use crate::hub::{self, BulkProgress};
 use crate::journal::JournalLimits;
 use crate::outbox::{self, Outbox};
 use crate::settings::Settings;
-use crate::store::{Access, NewUser, PutCallbackUrl, PutUser, Seed, Store};
+use crate::store::{Access, KeepClock, KeptClock, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
 const DEFAULT_CHANNEL: u64 = 23;
@@ -163,7 +163,8 @@ impl SimBuilder {
         self
     }
 
-    /// The clock: the system's if nothing is said.
+    /// The clock. If nothing is said, or it goes with the system's time, it goes on as it went when the store was used before: with the
+    /// system's time in a new one.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -256,6 +257,12 @@ impl SimBuilder {
         if callback_url.is_some() {
             store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
         }
+        let mut kept = store.look(KeptClock).await?;
+        // A clock that was given a course keeps it; one that wasn't goes on as it went before a restart.
+        match self.clock.course() {
+            Course::Real => self.clock.adopt(kept.course),
+            course => kept = store.change(KeepClock(course)).await?,
+        }
         let engine = Engine::start(Parts {
             store,
             clock: self.clock.clone(),
@@ -264,7 +271,7 @@ impl SimBuilder {
             plan: outbox::plan(self.seed, &self.settings),
         });
         let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
-        Ok(Sim::start(engine, self, outbox))
+        Ok(Sim::start(engine, self, outbox, kept))
     }
 
     /// An address of call-backs as it is stored.
