@@ -13,8 +13,11 @@ use tempfile::TempDir;
 
 use crate::sim::Running;
 
-/// How many requests each phase makes: some hours of a busy office.
-const REQUESTS: u64 = 3_000;
+/// After how many requests all that is bounded is full: the journal, the pages that the store holds in memory, the threads' heaps.
+const WARM: u64 = 12_000;
+
+/// How many more are made then: an hour of a busy office.
+const REQUESTS: u64 = 4_000;
 
 /// How many are under way at once.
 const CLIENTS: u64 = 16;
@@ -22,9 +25,9 @@ const CLIENTS: u64 = 16;
 /// Identifiers that are billed again and again, so that there are re-adds.
 const IDENTIFIERS: u64 = 500;
 
-/// By how much memory may grow from one phase to the next, in KiB: less than a thousandth of what was asked in it.
+/// By how much memory may grow meanwhile, in KiB: half of what the requests' bodies alone would take, were they kept.
 #[cfg(target_os = "linux")]
-const GROWTH_MAX: u64 = 6 * 1024;
+const GROWTH_MAX: u64 = 2 * 1024;
 
 struct Load {
     transport: HyperTransport,
@@ -144,18 +147,18 @@ fn memory_is_flat_and_a_kill_loses_nothing() {
         paid: Mutex::default(),
         next: AtomicU64::new(0),
     });
-    runtime.block_on(load.run_to(REQUESTS));
+    runtime.block_on(load.run_to(WARM));
     let warm = memory(&running);
-    runtime.block_on(load.run_to(2 * REQUESTS));
+    runtime.block_on(load.run_to(WARM + REQUESTS));
     let later = memory(&running);
     assert!(later < warm + GROWTH_MAX, "{warm} KiB have become {later} KiB");
 
     // In the middle of more of the same.
-    let killed_at = 2 * REQUESTS + 1_000;
+    let killed_at = WARM + REQUESTS + 500;
     runtime.block_on(async {
         let going = tokio::spawn({
             let load = Arc::clone(&load);
-            async move { load.run_to(4 * REQUESTS).await }
+            async move { load.run_to(u64::MAX).await }
         });
         while load.next.load(Ordering::Relaxed) < killed_at {
             tokio::task::yield_now().await;
