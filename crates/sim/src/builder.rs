@@ -32,6 +32,24 @@ pub enum Role {
     Full,
     /// Read payments.
     Viewer,
+    /// Add payments, and not read them: reading and adding are permissions apart.
+    Adder,
+}
+
+impl Role {
+    fn may_add(self) -> bool {
+        match self {
+            Self::Full | Self::Adder => true,
+            Self::Viewer => false,
+        }
+    }
+
+    fn may_read(self) -> bool {
+        match self {
+            Self::Full | Self::Viewer => true,
+            Self::Adder => false,
+        }
+    }
 }
 
 /// Somebody who may log in.
@@ -217,7 +235,8 @@ impl SimBuilder {
     ///
     /// # Errors
     ///
-    /// [`SimError`] if the store can't be opened or a setting isn't allowed.
+    /// [`SimError`] if the store can't be opened or a setting isn't allowed: among them `callback_authority`, whose file is read here,
+    /// once.
     ///
     /// # Panics
     ///
@@ -226,6 +245,9 @@ impl SimBuilder {
         let targets = self.settings.targets()?;
         let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
+        let settings = self.settings.clone();
+        let trust = tokio::task::spawn_blocking(move || settings.trust());
+        let trust = trust.await.map_err(|_| SimError::setting("callback_authority", "could not be read"))??;
         let digests = tokio::task::spawn_blocking(move || {
             let digest = |user: User| Ok((hub::hash_password(&user.password).map_err(Kind::Password)?, user));
             users.into_iter().map(digest).collect::<Result<Vec<_>, SimError>>()
@@ -244,8 +266,8 @@ impl SimBuilder {
                 user: user.name,
                 channel: user.channel,
                 channel_name: DEFAULT_CHANNEL_NAME.into(),
-                may_add: user.role == Role::Full,
-                may_read: true,
+                may_add: user.role.may_add(),
+                may_read: user.role.may_read(),
             };
             store.change(PutUser(NewUser { access, password_digest })).await?;
         }
@@ -259,7 +281,7 @@ impl SimBuilder {
             progress: self.settings.bulk_progress,
             plan: outbox::plan(self.seed, &self.settings),
         });
-        let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
+        let outbox = Outbox::new(Sender::new(targets, trust), self.seed, &self.settings);
         Ok(Sim::start(engine, self, outbox))
     }
 

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::callback::{self, CALLBACK_DEADLINE, CallbackUrl, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
+use crate::callback::{self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
 use crate::clock::system_time;
 use crate::effect::Effect;
 use crate::engine::Engine;
@@ -87,7 +87,8 @@ impl Outbox {
             at,
             failure,
             again,
-            let_go: self.disorderly.then_some(delivery.channel),
+            // A forgery isn't the hub's: it makes no next one.
+            let_go: (self.disorderly && delivery.kind != DeliveryKind::Forged.name()).then_some(delivery.channel),
         };
         match engine.change(noted).await {
             Ok(true) => {
@@ -106,8 +107,11 @@ impl Outbox {
         let Some(url) = &delivery.url else { return Some(UNWANTED.to_owned()) };
         let Ok(url) = url.parse::<CallbackUrl>() else { return Some(Diagnosis::Unsendable.as_text()) };
         let body = Bytes::from(delivery.body.clone());
-        let attempt = self.sender.send(&url, &delivery.path, body, CALLBACK_DEADLINE).await;
-        attempt.outcome.err().map(|diagnosis| diagnosis.as_text())
+        let Attempt { outcome, peer, status, took } =
+            self.sender.send(&url, &delivery.path, body, CALLBACK_DEADLINE).await;
+        let peer = peer.map(tracing::field::display);
+        tracing::debug!(delivery.callback, delivery.attempt, peer, status, ?took, "a receiver was called");
+        outcome.err().map(Diagnosis::as_text)
     }
 
     /// When a delivery that failed is attempted again, if it is.
