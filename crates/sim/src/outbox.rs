@@ -19,6 +19,7 @@ use crate::store::{Attempted, ClaimDeliveries, Claimed, Delivery, Owed, Plan, Se
 
 /// How long a delivery is one worker's alone: an attempt, and the time to note it. If the worker died, somebody else does it then.
 const LEASE: SignedDuration = SignedDuration::from_secs(8);
+const _: () = assert!(LEASE.as_secs().unsigned_abs() > CALLBACK_DEADLINE.as_secs(), "or it is sent twice at once");
 
 /// What the store notes where a channel has ceased to want call-backs before one was sent.
 const UNWANTED: &str = "unwanted";
@@ -75,6 +76,7 @@ impl Outbox {
 
     /// Attempts a delivery and notes the outcome.
     pub(crate) async fn deliver(&self, engine: &Engine, delivery: Claimed) {
+        let _under_way = engine.effects().begin();
         let failure = self.attempt(&delivery).await;
         let at = engine.clock().now();
         let outcome = failure.clone().unwrap_or_else(|| "acknowledged".to_owned());

@@ -121,7 +121,7 @@ async fn a_file_of_authorities_that_is_none() {
     std::fs::write(&file, "no certificate").unwrap();
     check("the file holds no certificate in PEM form").await;
     std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-    check("certificate 1 of the file can't be an authority: ").await;
+    check("certificate 1 of the file can't be read as an authority's").await;
 }
 
 #[tokio::test]

@@ -39,11 +39,11 @@ pub(crate) enum AuthorityError {
     Unreadable(#[from] io::Error),
     #[error("the file has more than {} KiB", AUTHORITIES_MAX / 1024)]
     TooLarge,
-    #[error("the file can't be read as PEM: {0}")]
+    #[error("the file's PEM breaks off or can't be read")]
     NotPem(#[from] pem::Error),
     #[error("the file holds no certificate in PEM form")]
     NoCertificate,
-    #[error("certificate {number} of the file can't be an authority: {source}")]
+    #[error("certificate {number} of the file can't be read as an authority's")]
     NotAuthority { number: usize, source: rustls::Error },
 }
 
@@ -216,9 +216,9 @@ mod tests {
         check("", Err(none));
         check("no PEM", Err(none));
         check(&key.serialize_pem(), Err(none));
-        check(nonsense, Err("the file can't be read as PEM: section end \"-----END CERTIFICATE-----\" missing"));
+        check(nonsense, Err("the file's PEM breaks off or can't be read"));
         let other = format!("{one}{nonsense}-----END CERTIFICATE-----\n");
-        check(&other, Err("certificate 2 of the file can't be an authority: invalid peer certificate: BadEncoding"));
+        check(&other, Err("certificate 2 of the file can't be read as an authority's"));
         check(&" ".repeat(AUTHORITIES_MAX), Err(none));
         check(&" ".repeat(AUTHORITIES_MAX + 1), Err("the file has more than 1024 KiB"));
         let absent = Trust::only(Path::new("/nowhere/at/all.pem")).unwrap_err().to_string();
