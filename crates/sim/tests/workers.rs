@@ -8,7 +8,7 @@ use crate::durability::with_receiver;
 use crate::hub::{BILL, Hub, psid};
 use crate::receiver::{RECEIVED, Receiver};
 use crate::receivers::attempts;
-use crate::recorder::with_settings;
+use crate::recorder::{Recorder, settle, with_settings};
 
 /// How long it may take until a call-back goes again whose sender has died: a lease of eight seconds, and a little.
 const SECONDS: SignedDuration = SignedDuration::from_secs(10);
@@ -49,28 +49,39 @@ fn a_killed_workers_call_back_goes_again() {
 }
 
 /// Whoever ceases to want call-backs gets none of those that were owed, ever.
-#[test]
-fn a_call_back_that_is_wanted_no_more() {
-    let disk = Disk::new();
-    with_receiver(|receiver| {
-        let late = [("callback_delay", "1000"), ("callback_schedule", "standard-webhooks")];
-        let settings = with_settings(&late).callback_url(receiver.url());
-        disk.run_with(settings, async |hub| {
-            hub.add("PSID", BILL).await;
-            hub.pay(&psid(1), "50", "R").await;
-            let url = disk.look("SELECT callback_url FROM channels");
-            disk.change("UPDATE channels SET callback_url = NULL");
-            let effects = hub.sim.advance(SignedDuration::from_mins(1)).await.unwrap();
-            let whats: Vec<_> = effects.into_iter().map(|effect| effect.what).collect();
-            assert_eq!(whats, ["call-back 1 /processed (genuine): unwanted"]);
-            let noted = attempts(&hub, 1).await;
-            assert_eq!(noted[0].failure.as_deref(), Some("the channel wanted no call-backs any more"));
+#[tokio::test]
+async fn a_call_back_that_is_wanted_no_more() {
+    let mut receiver = Receiver::start().await;
+    let late = [("callback_delay", "1000"), ("callback_schedule", "standard-webhooks")];
+    let hub = Hub::with(with_settings(&late).callback_url(receiver.url())).await;
+    let channel = 23_u64.try_into().unwrap();
+    hub.add("PSID", BILL).await;
+    hub.pay(&psid(1), "50", "R").await;
+    hub.sim.set_callback_url(channel, None).await.unwrap();
+    let effects = hub.sim.advance(SignedDuration::from_mins(1)).await.unwrap();
+    let whats: Vec<_> = effects.into_iter().map(|effect| effect.what).collect();
+    assert_eq!(whats, ["call-back 1 /processed (genuine): unwanted"]);
+    let noted = attempts(&hub, 1).await;
+    assert_eq!(noted[0].failure.as_deref(), Some("the channel wanted no call-backs any more"));
 
-            disk.change(&format!("UPDATE channels SET callback_url = '{}'", url[0]));
-            assert_eq!(hub.sim.advance(SignedDuration::from_hours(100)).await.unwrap(), []);
-            assert!(receiver.is_idle());
-        });
-    });
+    hub.sim.set_callback_url(channel, Some(&receiver.url())).await.unwrap();
+    assert_eq!(hub.sim.advance(SignedDuration::from_hours(100)).await.unwrap(), []);
+    assert!(receiver.is_idle());
+}
+
+/// The same between two attempts: what failed isn't tried again.
+#[tokio::test]
+async fn a_retry_that_is_wanted_no_more() {
+    let recorder = Recorder::answering(|_| 503).await;
+    let hub = Hub::with(recorder.builder(&[("callback_schedule", "standard-webhooks")])).await;
+    hub.add("PSID", BILL).await;
+    hub.pay(&psid(1), "50", "R").await;
+    settle(&hub).await;
+    hub.sim.set_callback_url(23_u64.try_into().unwrap(), None).await.unwrap();
+    let effects = hub.sim.advance(SignedDuration::from_hours(100)).await.unwrap();
+    assert_eq!((effects.len(), recorder.told().len()), (1, 1));
+    assert!(effects[0].what.ends_with(": unwanted"), "{effects:?}");
+    assert_eq!(hub.sim.next_due().await.unwrap(), None);
 }
 
 /// A hub with a code that can be paid again and again, and a receiver.
