@@ -20,7 +20,7 @@ const STOP_MAX: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running simulator. It is killed if a test fails.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
     line: String,
@@ -30,7 +30,7 @@ struct Running {
 
 impl Running {
     /// On a free port, in a folder of its own, with these arguments.
-    fn start(folder: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
         let ready_file = folder.join("ready.json");
         let mut command = Command::new(env!("CARGO_BIN_EXE_asaanbill"));
         command.args(["sim", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready_file).args(args);
@@ -49,7 +49,7 @@ impl Running {
     }
 
     /// One exchange: the status and the body.
-    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect();
         let length = body.len();
         write!(
@@ -65,6 +65,20 @@ impl Running {
         (head[9..12].parse().unwrap(), body.to_owned())
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it without a word of warning.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,7 +86,7 @@ impl Running {
     }
 
     /// The headers of a user who logs in.
-    fn log_in(&self, user: &str, password: &str, channel: u64) -> String {
+    pub(crate) fn log_in(&self, user: &str, password: &str, channel: u64) -> String {
         let login = format!(r#"{{"password":"{password}"}}"#);
         let (status, answer) = self.ask("POST", "/integration/login", &format!("username: {user}\r\n"), &login);
         assert_eq!(status, 200, "{answer}");
