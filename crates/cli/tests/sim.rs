@@ -321,7 +321,7 @@ asaanbill: --bank-password: expected 1 to 128 characters of ASCII, not all blank
 asaanbill: --callback-url: expected http://127.0.0.1:PORT or another address of this machine, with a path if need be
 asaanbill: --host-name: expected a name without a port, such as sim.example
 asaanbill: --admin-token: expected 8 to 512 ASCII characters without spaces
-asaanbill: --user: number 1: a role is full or viewer
+asaanbill: --user: number 1: a role is full, viewer or adder
 asaanbill: --user: number 3: the name was given before
 asaanbill: --tls-key: needed beside --tls-cert
 For more information, try '--help'.

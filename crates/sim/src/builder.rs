@@ -34,6 +34,8 @@ pub enum Role {
     Full,
     /// Read payments.
     Viewer,
+    /// Add payments, and not read them: reading and adding are permissions apart.
+    Adder,
 }
 
 /// Somebody who may log in.
@@ -230,7 +232,8 @@ impl SimBuilder {
     ///
     /// # Errors
     ///
-    /// [`SimError`] if the store can't be opened or a setting isn't allowed.
+    /// [`SimError`] if the store can't be opened or a setting isn't allowed: among them `callback_authority`, whose file is read here,
+    /// once.
     ///
     /// # Panics
     ///
@@ -239,6 +242,9 @@ impl SimBuilder {
         let targets = self.settings.targets()?;
         let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
+        let settings = self.settings.clone();
+        let trust = tokio::task::spawn_blocking(move || settings.trust());
+        let trust = trust.await.map_err(|_| SimError::setting("callback_authority", "could not be read"))??;
         // Each takes a core for some milliseconds: all at once, while the store is opened.
         let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(user)));
         let digested: Vec<_> = digested.collect();
@@ -270,7 +276,7 @@ impl SimBuilder {
             progress: self.settings.bulk_progress,
             plan: outbox::plan(self.seed, &self.settings),
         });
-        let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
+        let outbox = Outbox::new(Sender::new(targets, trust), self.seed, &self.settings);
         Ok(Sim::start(engine, self, outbox, kept))
     }
 

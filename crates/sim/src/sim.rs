@@ -248,7 +248,8 @@ impl Sim {
             let batch = engine.look(DueBatch { except: Vec::new() }).await?.is_some_and(|(_, _, due)| due <= now);
             let deliveries = engine.look(NextDelivery).await?;
             let sending = deliveries.lease.is_some() || deliveries.ready.is_some_and(|due| due <= now);
-            if !batch && !sending {
+            // The store knows of an effect a moment before it is noted.
+            if !batch && !sending && engine.effects().are_noted() {
                 return Ok(());
             }
             // Looks again by itself: another instance may be the one that does it.

@@ -59,6 +59,7 @@ pub(crate) async fn advance_batches(engine: Engine) {
 }
 
 async fn step(engine: &Engine, channel: ChannelId, id: BulkRequestId) -> Result<(), StorageError> {
+    let _under_way = engine.effects().begin();
     let outcome = engine.ask(Act::Step { batch: (channel, id), push: Push::Due }, Cause::default()).await?;
     if let Outcome::Stepped(Some(stage)) = outcome {
         let what = format!("batch {id} of channel {channel}: {}", stage.as_str());

@@ -297,6 +297,7 @@ impl Role {
         match self {
             Self::Full => (true, true),
             Self::Viewer => (false, true),
+            Self::Adder => (true, false),
         }
     }
 }

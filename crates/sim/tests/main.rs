@@ -5,6 +5,7 @@
 mod disk;
 mod hub;
 mod receiver;
+mod recorder;
 mod story;
 
 mod checks;
@@ -24,9 +25,14 @@ mod bulk_later;
 mod reading;
 
 mod bank;
-mod call_backs;
 mod onebill;
+
+mod call_backs;
+mod disturbances;
 mod receivers;
+mod receivers_tls;
+mod schedule;
+mod workers;
 
 mod durability;
 mod secrets;
