@@ -31,10 +31,16 @@ pub(crate) struct Running {
 impl Running {
     /// On a free port, in a folder of its own, with these arguments.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_with(folder, args, &[])
+    }
+
+    /// With something said to the program's surroundings.
+    pub(crate) fn start_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let ready_file = folder.join("ready.json");
         let mut command = Command::new(env!("CARGO_BIN_EXE_asaanbill"));
         command.args(["sim", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready_file).args(args);
         command.env("XDG_DATA_HOME", folder.join("data")).env_remove("ASAANBILL_ADMIN_TOKEN");
+        command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -315,10 +321,10 @@ fn a_command_line_that_does_not_fit() {
 asaanbill: --listen: expected IP:PORT, such as 127.0.0.1:8088, [::1]:0 or 0.0.0.0:8088
 asaanbill: --store: expected memory, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
 asaanbill: --threads: expected a number from 1 to 1024
-asaanbill: --seed: expected a number from 0 to 18446744073709551615
 asaanbill: --accept-literals: expected true or false
 asaanbill: --bank-password: expected 1 to 128 characters of ASCII, not all blank
-asaanbill: --callback-url: expected http://127.0.0.1:PORT or another address of this machine, with a path if need be
+asaanbill: --seed: expected a number from 0 to 18446744073709551615
+asaanbill: --callback-url: the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names
 asaanbill: --host-name: expected a name without a port, such as sim.example
 asaanbill: --admin-token: expected 8 to 512 ASCII characters without spaces
 asaanbill: --user: number 1: a role is full, viewer or adder

@@ -133,12 +133,16 @@ pub(crate) async fn share_clock(engine: Engine, mut known: Kept) {
         let course = engine.clock().course();
         let kept = if changed && course != known.course {
             engine.change(KeepClock(course)).await
-        } else {
+        } else if engine.store().is_shared() {
             engine.look(KeptClock).await
+        } else {
+            continue;
         };
         match kept {
             Ok(kept) => {
-                if kept.course != course && kept.revision != known.revision {
+                // What somebody said here meanwhile counts more, and is kept next.
+                let untouched = engine.clock().course() == course;
+                if untouched && kept.course != course && kept.revision != known.revision {
                     engine.clock().adopt(kept.course);
                 }
                 known = kept;

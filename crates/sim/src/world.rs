@@ -183,6 +183,7 @@ impl Sim {
         self.engine().change(Import(content)).await?;
         if let Some(at) = clock {
             self.clock().set(at);
+            self.keep_clock().await?;
         }
         self.engine().ring(Bell::Batches);
         Ok(())
