@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+// Shared with the engine's own tests: each program that needs a server starts one.
+#[cfg(feature = "postgres-tests")]
+#[path = "../../storage/tests/cluster.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the engine's own tests use more of it")]
+mod cluster;
 mod disk;
 mod hub;
+mod stores;
 mod receiver;
 mod story;
 
