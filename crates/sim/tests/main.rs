@@ -21,6 +21,8 @@ mod bodies;
 mod formats;
 mod settings;
 
+mod admin;
+
 mod reuse;
 
 mod bulk;

@@ -11,6 +11,7 @@ mod save;
 mod access;
 mod bulk;
 mod events;
+mod figures;
 mod outbox;
 mod payments;
 mod snapshot;
@@ -40,6 +41,7 @@ pub(crate) use access::{
 pub(crate) use book::{Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use events::{Event, Events, HistoryOf, Numbered};
+pub(crate) use figures::{Figures, FiguresOf};
 pub(crate) use numbering::Seed;
 pub(crate) use outbox::{
     Attempted, Attempts, Callbacks, ClaimDeliveries, Claimed, Delivery, Moment, NextDelivery, Plan, Resend,
