@@ -10,6 +10,8 @@ mod cluster;
 mod disk;
 mod hub;
 mod stores;
+mod audit;
+mod traffic;
 mod receiver;
 mod story;
 
@@ -44,3 +46,10 @@ mod faults_armed;
 mod journal;
 
 mod invariants;
+mod linear;
+mod seeded;
+mod totals;
+
+mod crash;
+#[cfg(feature = "postgres-tests")]
+mod instances;

@@ -33,13 +33,47 @@ pub(crate) async fn chosen(settings: SimBuilder) -> SimBuilder {
 
 #[cfg(feature = "postgres-tests")]
 async fn on_server(settings: SimBuilder) -> SimBuilder {
-    settings.postgres(crate::cluster::Cluster::shared().await.database().await)
+    settings.postgres(server::schema().await)
 }
 
 #[cfg(not(feature = "postgres-tests"))]
 async fn on_server(_: SimBuilder) -> SimBuilder {
     std::future::ready(()).await;
     panic!("these tests were built without the feature postgres-tests")
+}
+
+/// PostgreSQL for tests of a simulator.
+#[cfg(feature = "postgres-tests")]
+pub(crate) mod server {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use asaanbill_storage::tokio_postgres::{Client, NoTls, connect};
+    use tokio::sync::OnceCell;
+
+    use crate::cluster::Cluster;
+
+    static DATABASE: OnceCell<String> = OnceCell::const_new();
+    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+
+    /// The URL of a database of its own. Through the socket: a test build takes long over passwords.
+    pub(crate) async fn database() -> String {
+        let cluster = Cluster::shared().await;
+        cluster.through_socket(&cluster.database().await)
+    }
+
+    /// The URL of an empty schema in a database that tests share: databases are thousands of files.
+    pub(super) async fn schema() -> String {
+        let url = DATABASE.get_or_init(database).await;
+        let name = format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+        client(url).await.batch_execute(&format!("CREATE SCHEMA {name}")).await.unwrap();
+        format!("{url}?options=-c%20search_path%3D{name}")
+    }
+
+    pub(crate) async fn client(url: &str) -> Client {
+        let (client, connection) = connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
 }
 
 /// Runs this program's tests again.
