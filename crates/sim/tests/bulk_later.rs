@@ -1,6 +1,6 @@
 //! Batches: what becomes of their rows after the answer.
 
-use asaanbill_sim::Sim;
+use asaanbill_sim::{BulkProgress, Sim, SimBuilder};
 use serde_json::Value;
 
 use crate::disk::Disk;
@@ -26,16 +26,19 @@ async fn check(hub: &Hub, id: u64, expected: &[&str]) {
     assert_eq!(detail(&answer), expected);
 }
 
-/// The process ends right after the answer, and the workers haven't run: each step is seen as it was stored.
+/// Its batches wait for a hand: the clock is what a test puts into the store.
+fn asleep() -> SimBuilder {
+    Sim::builder().bulk_progress(BulkProgress::ByHand)
+}
+
+/// Each step is seen as it was stored.
 #[test]
 fn drafts_get_their_psids_later() {
     let disk = Disk::new();
-    disk.run(async |hub| assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1));
+    disk.run_with(asleep(), async |hub| assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1));
     assert_eq!(disk.look("SELECT status FROM payments"), ["DRAFT", "DRAFT"]);
     assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
 
-    // Asleep, so that the drafts can be looked at.
-    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         check(&hub, 1, &["DRAFT", "A DRAFT null", "B DRAFT null"]).await;
         assert_eq!(hub.get("/payment").send().await.content().len(), 0, "only what has a PSID is listed");
@@ -61,11 +64,10 @@ fn drafts_get_their_psids_later() {
 #[test]
 fn a_row_that_a_later_bill_overtakes() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add("PSID", &bill("A", "1", "1", "2025-01-31")).await;
         hub.add_bulk(batch(&["A", "B", "A"])).await;
     });
-    disk.change("UPDATE bulk_requests SET due_at = NULL");
     let later = disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
         hub.get(&format!("/search/{}", psid(1))).send().await
@@ -94,10 +96,9 @@ fn a_row_that_a_later_bill_overtakes() {
 #[test]
 fn a_batch_that_was_overtaken_calls_nobody_back() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A"])).await;
     });
-    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
     });
@@ -117,11 +118,10 @@ fn a_batch_that_was_overtaken_calls_nobody_back() {
 #[test]
 fn of_two_batches_the_later_one_wins() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A", "B"])).await;
     });
-    disk.change("UPDATE bulk_requests SET due_at = NULL");
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["B", "C"])).await;
     });
     disk.change("UPDATE bulk_requests SET due_at = 0");

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use serde_json::Value;
 
+use crate::stores;
+
 /// When a test's clock stands still: twenty-two past ten in Karachi, as in the guide's sample.
 pub(crate) const NOW: &str = "2025-01-10T10:22:30+05:00";
 
@@ -32,14 +34,14 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// In this process and in memory, at [`NOW`].
+    /// In this process and in the store that the tests run on, at [`NOW`].
     pub(crate) async fn start() -> Self {
         Self::with(Sim::builder()).await
     }
 
     /// In this process, at [`NOW`].
     pub(crate) async fn with(settings: SimBuilder) -> Self {
-        Self::of_user(settings.clock(clock_at(NOW)).build().await.unwrap(), "demo").await
+        Self::of_user(stores::chosen(settings).await.clock(clock_at(NOW)).build().await.unwrap(), "demo").await
     }
 
     /// In this process, for `demo` with this password.

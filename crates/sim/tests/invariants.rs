@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::hub::{Hub, NOW, clock_at, plain, psid};
+use crate::stores;
 use crate::story::{bill, row};
 
 /// Few keys make repeats frequent; the amount 0 makes a request invalid.
@@ -46,7 +47,8 @@ impl World {
     async fn start() -> Self {
         // One user, whose password is cheap to have but not to check: one check a world.
         let user = User::new("demo", "demo", 23_u64.try_into().unwrap(), Role::Full);
-        let sim = Sim::builder().user(user).clock(clock_at(NOW)).build().await.unwrap();
+        let settings = stores::chosen(Sim::builder().user(user)).await;
+        let sim = settings.clock(clock_at(NOW)).build().await.unwrap();
         Self { hub: Hub::of_user(sim, "demo").await, records: Records::new(), debits: BTreeSet::new() }
     }
 

@@ -2,8 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+// Shared with the engine's own tests: each program that needs a server starts one.
+#[cfg(feature = "postgres-tests")]
+#[path = "../../storage/tests/cluster.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the engine's own tests use more of it")]
+mod cluster;
 mod disk;
 mod hub;
+mod stores;
+mod audit;
+mod traffic;
 mod receiver;
 mod recorder;
 mod story;
@@ -44,3 +52,10 @@ mod faults_armed;
 mod journal;
 
 mod invariants;
+mod linear;
+mod seeded;
+mod totals;
+
+mod crash;
+#[cfg(feature = "postgres-tests")]
+mod instances;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::hub::{BILL, Hub, NOW, PATIENCE, clock_at, psid};
+use crate::stores;
 use crate::story::{bill, row, shown};
 
 /// A simulator that serves a port, and somebody who is logged in over it.
@@ -26,7 +27,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start(settings: SimBuilder) -> Self {
-        let sim = settings.clock(clock_at(NOW)).build().await.unwrap();
+        let sim = stores::chosen(settings).await.clock(clock_at(NOW)).build().await.unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = oneshot::channel();

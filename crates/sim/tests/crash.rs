@@ -1,0 +1,245 @@
+//! A simulator in a process of its own is killed at random moments under load, again and again: what it acknowledged is there,
+//! and nothing is half done.
+
+use std::collections::HashSet;
+use std::env;
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use asaanbill_sim::Sim;
+use asaanbill_storage::Location;
+use asaanbill_transport::HyperTransport;
+use axum::Router;
+use http::header;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::audit::{Books, faults, rows};
+use crate::hub::PATIENCE;
+use crate::receiver::RECEIVED;
+use crate::traffic::{Acknowledged, Caller, Chance};
+
+/// How often it is killed.
+const KILLS: u32 = 200;
+
+/// How many ask it for something at once.
+const CALLERS: u32 = 6;
+
+/// How much is acknowledged before a kill, at the most, and how long that is waited with then: the moment is any within a set's life.
+const ACKNOWLEDGED_MAX: u64 = 24;
+const PAUSE_MAX_MICROS: u64 = 12_000;
+
+/// Tells the process that serves what it serves: a file or a URL, and where its call-backs go.
+const STORE: &str = "ASAANBILL_SIM_CRASH_STORE";
+const CALLBACKS: &str = "ASAANBILL_SIM_CRASH_CALLBACKS";
+
+/// Repeats a run; without it a seed is drawn, and told.
+const SEED: &str = "ASAANBILL_SIM_CRASH_SEED";
+
+/// What the process says when it serves, before its port.
+const READY: &str = "serving on port ";
+
+/// No test by itself: what the killed process runs. It serves until it is killed, or its input ends with whoever started it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serve() {
+    let (Ok(store), Ok(callbacks)) = (env::var(STORE), env::var(CALLBACKS)) else { return };
+    let settings = Sim::builder().callback_url(callbacks.parse().unwrap());
+    let settings = match store.strip_prefix("postgres://") {
+        #[cfg(feature = "postgres-tests")]
+        Some(_) => settings.postgres(store),
+        _ => settings.store(Location::File(store.into())),
+    };
+    let sim = settings.build().await.unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (stop, stopped) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read(&mut [0]);
+        stop.send(())
+    });
+    println!("{READY}{}", listener.local_addr().unwrap().port());
+    sim.serve(listener, async { drop(stopped.await) }).await.unwrap();
+}
+
+/// The process that serves.
+struct Running {
+    child: Child,
+    origin: String,
+}
+
+impl Running {
+    async fn start(store: &str, callbacks: &str) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "crash::serve", "--nocapture", "--test-threads", "1"]);
+        command.env(STORE, store).env(CALLBACKS, callbacks).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let port = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            while output.read_line(&mut line).unwrap() > 0 {
+                if let Some((_, port)) = line.split_once(READY) {
+                    return port.trim().parse::<u16>().unwrap();
+                }
+                line.clear();
+            }
+            panic!("the simulator ended instead of serving");
+        });
+        let port = tokio::time::timeout(PATIENCE, port).await.expect("it serves in time").unwrap();
+        Self { child, origin: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// `kill -9`.
+    fn kill(&mut self) {
+        // It may be dead already.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Acknowledges every call-back, and counts them.
+async fn receiver() -> (String, Arc<AtomicU64>) {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let receive = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(([(header::CONTENT_TYPE, "application/json")], RECEIVED))
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/hooks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(receive)).await });
+    (url, count)
+}
+
+async fn killed_again_and_again(store: &str, books: Books) {
+    let seed = env::var(SEED).map_or_else(|_| RandomState::new().hash_one(store), |seed| seed.parse().unwrap());
+    println!("{SEED}={seed}");
+    let mut chance = Chance::of(seed);
+    let (callbacks, received) = receiver().await;
+    let (mut all, mut latest, mut token) = (Acknowledged::default(), Acknowledged::default(), None);
+    for kill in 0..KILLS {
+        let mut running = Running::start(store, &callbacks).await;
+        let about = format!("after {kill} kills with {SEED}={seed}");
+        assert_eq!(faults(&books).await, [""; 0], "{about}");
+        assert_eq!(lost(&books, &latest).await, [""; 0], "{about}");
+        all.append(latest);
+        let mut caller = caller(&running.origin);
+        caller.token = match token {
+            Some(token) => token,
+            None => log_in(&caller).await,
+        };
+        load_and_kill(&mut running, &caller, &mut chance).await;
+        token = Some(caller.token.clone());
+        latest = std::mem::take(&mut *caller.acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    all.append(latest);
+    let about = format!("at the end, with {SEED}={seed}");
+    assert!(all.count() > usize::try_from(KILLS).unwrap(), "{about}: there was a load: {}", all.count());
+    let running = Running::start(store, &callbacks).await;
+    all_done(&books).await;
+    drop(running);
+    assert_eq!(faults(&books).await, [""; 0], "{about}");
+    assert_eq!(lost(&books, &all).await, [""; 0], "{about}");
+    let unacknowledged = rows(&books, "SELECT failure FROM attempts WHERE failure IS NOT NULL").await;
+    assert_eq!(unacknowledged, [""; 0], "{about}");
+    let owed = rows(&books, "SELECT path FROM callbacks").await.len() as u64;
+    let received = received.load(Ordering::Relaxed);
+    assert!(received >= owed && owed > u64::from(KILLS), "{about}: {received} call-backs of {owed} came");
+    println!("{} acknowledged writes, {owed} call-backs owed, {received} received", all.count());
+}
+
+fn caller(origin: &str) -> Caller {
+    Caller {
+        transport: Arc::new(HyperTransport::new().unwrap()),
+        origin: origin.to_owned(),
+        token: String::new(),
+        acknowledged: Arc::new(Mutex::default()),
+        count: Arc::default(),
+    }
+}
+
+async fn log_in(caller: &Caller) -> String {
+    let (_, answer) = caller.ask("/integration/login", r#"{"password":"demo"}"#.to_owned()).await.unwrap();
+    answer["data"]["token"].as_str().unwrap().to_owned()
+}
+
+/// Everybody asks until nothing is answered any more, because it was killed.
+async fn load_and_kill(running: &mut Running, caller: &Caller, chance: &mut Chance) {
+    let mut asking = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (caller, chance) = (caller.clone(), chance.fork());
+        asking.spawn(async move { caller.run(chance, u32::MAX).await });
+    }
+    let (enough, pause) = (chance.below(ACKNOWLEDGED_MAX), chance.below(PAUSE_MAX_MICROS));
+    while caller.count.load(Ordering::Relaxed) < enough && !asking.is_empty() {
+        // A caller that panicked has something to say.
+        if let Some(ended) = asking.try_join_next() {
+            ended.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    // The moment is the point.
+    tokio::time::sleep(Duration::from_micros(pause)).await;
+    running.kill();
+    while let Some(ended) = asking.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// What was acknowledged and isn't there.
+async fn lost(books: &Books, acknowledged: &Acknowledged) -> Vec<String> {
+    let first = acknowledged.bills.iter().map(|(id, ..)| *id).min().unwrap_or_default();
+    let bills = format!(
+        "SELECT CAST(id AS TEXT) || ' ' || psid || ' ' || COALESCE(identifier, CAST(id AS TEXT)) FROM payments
+         WHERE psid IS NOT NULL AND id >= {first}"
+    );
+    let bills = rows(books, &bills).await;
+    let paid = "SELECT psid || ' ' || bank_reference || ' ' || CAST(id AS TEXT) FROM payments WHERE status = 'PROCESSED'";
+    let paid = rows(books, paid).await;
+    let batches = "SELECT CAST(id AS TEXT) || ' ' || CAST(vouchers AS TEXT) FROM bulk_requests";
+    let batches = rows(books, batches).await;
+    let Acknowledged { bills: billed, batches: accepted, paid: taken } = acknowledged;
+    let missing = |there: Vec<String>, expected: Vec<String>| {
+        let there: HashSet<String> = there.into_iter().collect();
+        expected.into_iter().filter(move |line| !there.contains(line))
+    };
+    let billed = billed.iter().map(|(id, psid, identifier)| format!("{id} {psid} {identifier}")).collect();
+    let taken = taken.iter().map(|(psid, reference, id)| format!("{psid} {reference} {id}")).collect();
+    let accepted = accepted.iter().map(|(id, rows)| format!("{id} {rows}")).collect();
+    missing(bills, billed).chain(missing(paid, taken)).chain(missing(batches, accepted)).collect()
+}
+
+/// Waits until nothing is left to do: leases of killed simulators run out, too.
+async fn all_done(books: &Books) {
+    let open = "SELECT payload FROM outbox UNION ALL SELECT CAST(id AS TEXT) FROM bulk_requests WHERE status <> 'PROCESSED'";
+    let done = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(100));
+        while !rows(books, open).await.is_empty() {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, done).await.expect("everything is done in time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_disk() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("hub.db");
+    killed_again_and_again(file.to_str().unwrap(), Books::File(file.clone())).await;
+}
+
+#[cfg(feature = "postgres-tests")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgresql() {
+    let url = crate::stores::server::database().await;
+    killed_again_and_again(&url.clone(), Books::Server(url)).await;
+}
