@@ -8,10 +8,11 @@ use http::Uri;
 #[cfg(feature = "postgres")]
 use secrecy::ExposeSecret as _;
 use secrecy::SecretString;
+use serde::Deserialize;
 
 use crate::Sim;
 use crate::callback::{CallbackUrl, Sender, TargetPolicy};
-use crate::clock::Clock;
+use crate::clock::{Clock, Course};
 use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
 use crate::http::Admin;
@@ -19,14 +20,15 @@ use crate::hub::{self, BulkProgress};
 use crate::journal::JournalLimits;
 use crate::outbox::{self, Outbox};
 use crate::settings::Settings;
-use crate::store::{Access, NewUser, PutCallbackUrl, PutUser, Seed, Store};
+use crate::store::{Access, KeepClock, KeptClock, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
 const DEFAULT_CHANNEL: u64 = 23;
 const DEFAULT_CHANNEL_NAME: &str = "Evamp & Saanga";
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Add payments and read them.
     Full,
@@ -47,6 +49,16 @@ impl User {
     /// A user of a channel.
     pub fn new(name: impl Into<String>, password: impl Into<SecretString>, channel: ChannelId, role: Role) -> Self {
         Self { name: name.into(), password: password.into(), channel, role }
+    }
+
+    pub(crate) fn password(&self) -> &SecretString {
+        &self.password
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        let (may_add, may_read) = self.role.permissions();
+        let (user, channel_name) = (self.name.clone(), DEFAULT_CHANNEL_NAME.into());
+        Access { user, channel: self.channel, channel_name, may_add, may_read }
     }
 }
 
@@ -151,7 +163,8 @@ impl SimBuilder {
         self
     }
 
-    /// The clock: the system's if nothing is said.
+    /// The clock. If nothing is said, or it goes with the system's time, it goes on as it went when the store was used before: with the
+    /// system's time in a new one.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -226,10 +239,9 @@ impl SimBuilder {
         let targets = self.settings.targets()?;
         let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
-        let digests = tokio::task::spawn_blocking(move || {
-            let digest = |user: User| Ok((hub::hash_password(&user.password).map_err(Kind::Password)?, user));
-            users.into_iter().map(digest).collect::<Result<Vec<_>, SimError>>()
-        });
+        // Each takes a core for some milliseconds: all at once, while the store is opened.
+        let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(user)));
+        let digested: Vec<_> = digested.collect();
         let store = match self.place.clone() {
             Place::Sqlite(location) => {
                 let opened = tokio::task::spawn_blocking(move || Store::sqlite(&location));
@@ -238,19 +250,18 @@ impl SimBuilder {
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => Store::postgres(url.expose_secret()).await?,
         };
-        let digests = digests.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
-        for (password_digest, user) in digests {
-            let access = Access {
-                user: user.name,
-                channel: user.channel,
-                channel_name: DEFAULT_CHANNEL_NAME.into(),
-                may_add: user.role == Role::Full,
-                may_read: true,
-            };
-            store.change(PutUser(NewUser { access, password_digest })).await?;
+        for digested in digested {
+            let user = digested.await.map_err(|_| SimError::setting("a password", "could not be digested"))??;
+            store.change(PutUser(user)).await?;
         }
         if callback_url.is_some() {
             store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
+        }
+        let mut kept = store.look(KeptClock).await?;
+        // A clock that was given a course keeps it; one that wasn't goes on as it went before a restart.
+        match self.clock.course() {
+            Course::Real => self.clock.adopt(kept.course),
+            course => kept = store.change(KeepClock(course)).await?,
         }
         let engine = Engine::start(Parts {
             store,
@@ -260,7 +271,12 @@ impl SimBuilder {
             plan: outbox::plan(self.seed, &self.settings),
         });
         let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
-        Ok(Sim::start(engine, self, outbox))
+        Ok(Sim::start(engine, self, outbox, kept))
+    }
+
+    /// An address of call-backs as it is stored.
+    pub(crate) fn callback_address(&self, url: &Uri) -> Result<String, SimError> {
+        callback_address(url, &self.settings.targets()?)
     }
 
     fn users(&self) -> Result<Vec<User>, SimError> {
@@ -271,6 +287,14 @@ impl SimBuilder {
         let channel = ChannelId::try_from(DEFAULT_CHANNEL).map_err(wrong)?;
         Ok(vec![User::new("demo", "demo", channel, Role::Full), User::new("viewer", "viewer", channel, Role::Viewer)])
     }
+}
+
+fn digested(user: User) -> Result<NewUser, SimError> {
+    let password_digest = match hub::published_digest(&user.password) {
+        Some(digest) => digest.to_owned(),
+        None => hub::hash_password(&user.password).map_err(Kind::Password)?,
+    };
+    Ok(NewUser { access: user.access(), password_digest })
 }
 
 /// Says whether [`SimBuilder::callback_url`] would take an address with these settings, before anything is started.

@@ -50,6 +50,7 @@ mod address;
 mod builder;
 mod settings;
 mod sim;
+mod world;
 
 mod http;
 mod transport;
@@ -65,6 +66,7 @@ mod code;
 mod effect;
 mod engine;
 mod hub;
+mod login_limit;
 mod onebill;
 mod outbox;
 mod store;
@@ -87,8 +89,10 @@ pub use journal::{
 };
 pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
+pub use login_limit::{LOGIN_FAILURES_MAX, LOGIN_FAILURES_WITHIN};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
+pub use world::{PaymentEvent, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};
 
 pub use crate::http::{
     ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_MAX, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX,

@@ -22,9 +22,10 @@ use crate::engine::{Bell, Engine};
 use crate::fault::Faults;
 use crate::hub::{Act, Cause, Credentials, Outcome, Push, Refusal, Token, check_password};
 use crate::journal::{Expectation, Journal, RequestMatcher};
+use crate::login_limit::LoginLimit;
 use crate::outbox::Outbox;
-use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, NextDelivery, TokenUser};
-use crate::tokens::Tokens;
+use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, KeepClock, Kept, NextDelivery, TokenUser};
+use crate::tokens::{Tokens, monotonic};
 use crate::transport::SimTransport;
 use crate::{http, outbox, worker};
 
@@ -53,9 +54,10 @@ struct Inner {
     journal: Journal,
     password_checks: Arc<Semaphore>,
     tokens: Tokens,
+    login_limit: LoginLimit,
     /// One advance at a time.
     advancing: Semaphore,
-    workers: [AbortHandle; 2],
+    workers: [AbortHandle; 3],
 }
 
 /// One attempt to call the integrator back.
@@ -73,14 +75,16 @@ impl Sim {
         SimBuilder::default()
     }
 
-    pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox) -> Self {
+    pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox, clock: Kept) -> Self {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
         let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), Arc::new(outbox))).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
         let (faults, journal) = (Faults::new(settings.settings.strict_faults), Journal::new(settings.settings.journal));
-        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks]);
-        let inner = Inner { engine, settings, faults, journal, password_checks, tokens, advancing, workers };
+        let login_limit = LoginLimit::default();
+        let clock = tokio::spawn(worker::share_clock(engine.clone(), clock)).abort_handle();
+        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks, clock]);
+        let inner = Inner { engine, settings, faults, journal, password_checks, tokens, login_limit, advancing, workers };
         Self { inner: Arc::new(inner) }
     }
 
@@ -224,6 +228,15 @@ impl Sim {
         Ok(self.engine().effects().since(mark))
     }
 
+    /// Resolves when the store has the clock's course: then a restart keeps it, and other instances follow within a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub(crate) async fn keep_clock(&self) -> Result<(), StorageError> {
+        self.engine().change(KeepClock(self.clock().course())).await.map(drop)
+    }
+
     /// Waits until the workers have done what is due.
     async fn settle(&self) -> Result<(), StorageError> {
         let engine = self.engine();
@@ -323,6 +336,11 @@ impl Sim {
     pub(crate) async fn login(&self, credentials: Credentials) -> Result<(Access, Token), Refusal> {
         let refused = || Refusal::not_found(Message::BadCredentials);
         let Credentials { user, password } = credentials;
+        let limit = &self.inner.login_limit;
+        if let Err(wait) = limit.admit(&user, monotonic()) {
+            return Err(Refusal::too_many(wait));
+        }
+        let name = user.clone();
         let found = self.engine().look(FindUser { name: user }).await?;
         // argon2 takes milliseconds, by intention: not on the threads that serve.
         let permit = Arc::clone(&self.inner.password_checks).acquire_owned().await;
@@ -332,7 +350,11 @@ impl Sim {
             let right = check_password(&password, found.as_ref().map(|(_, digest)| digest.as_str()));
             found.filter(|_| right).map(|(access, _)| access)
         });
-        let access = checked.await.ok().flatten().ok_or_else(refused)?;
+        let Some(access) = checked.await.ok().flatten() else {
+            limit.failed(&name, monotonic());
+            return Err(refused());
+        };
+        limit.succeeded(&name);
         let nth = self.engine().change(CountLogin { user: access.user.clone() }).await?.ok_or_else(refused)?;
         let token = match self.engine().seed() {
             Some(seed) => Token::seeded(seed, &access.user, nth),

@@ -73,6 +73,6 @@ impl Looking<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long something is remembered is no matter of the simulator's clock")]
-fn monotonic() -> Instant {
+pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }

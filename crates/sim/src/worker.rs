@@ -13,7 +13,7 @@ use crate::effect::Effect;
 use crate::engine::{Bell, Engine};
 use crate::hub::{Act, Cause, Outcome, Push};
 use crate::outbox::Outbox;
-use crate::store::{DueBatch, NextDelivery};
+use crate::store::{DueBatch, KeepClock, Kept, KeptClock, NextDelivery};
 
 /// How long a worker leaves alone what it failed at, so that a store in trouble isn't hammered and others get their turn.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -110,6 +110,39 @@ pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
                 drop(permit);
                 engine.ring(Bell::Callbacks);
             });
+        }
+    }
+}
+
+/// Keeps how time goes in the store, and lets it go here as other instances say.
+pub(crate) async fn share_clock(engine: Engine, mut known: Kept) {
+    let mut changes = engine.clock().changes();
+    loop {
+        let glance = async {
+            if engine.store().is_shared() {
+                tokio::time::sleep(SHARED_GLANCE).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            () = glance => false,
+        };
+        let course = engine.clock().course();
+        let kept = if changed && course != known.course {
+            engine.change(KeepClock(course)).await
+        } else {
+            engine.look(KeptClock).await
+        };
+        match kept {
+            Ok(kept) => {
+                if kept.course != course && kept.revision != known.revision {
+                    engine.clock().adopt(kept.course);
+                }
+                known = kept;
+            }
+            Err(error) => note_failure("keeping the clock", &error),
         }
     }
 }

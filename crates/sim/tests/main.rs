@@ -15,6 +15,8 @@ mod bodies;
 mod formats;
 mod settings;
 
+mod admin;
+
 mod reuse;
 
 mod bulk;

@@ -32,10 +32,13 @@ pub(super) async fn answer(State(sim): State<Sim>, request: Request<Body>) -> Re
     let uri = request.uri().clone();
     match operate(&sim, request).await {
         Ok(response) => response,
-        Err(Refusal { status, message, data }) => {
+        Err(Refusal { status, message, data, retry_after }) => {
             let mut response = json(status, &Envelope::new(status.as_u16(), &message, data));
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().extend(allowed(uri.path()).map(|method| (header::ALLOW, method)));
+            }
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
             response
         }

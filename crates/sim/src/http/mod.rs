@@ -2,9 +2,12 @@
 
 mod admin;
 mod admin_faults;
+mod admin_hub;
 mod admin_journal;
+mod admin_world;
 mod bank;
 mod hub;
+mod metrics;
 mod passage;
 
 mod guard;
@@ -41,6 +44,9 @@ pub use tls::{ServerTls, TlsError};
 /// The most bytes of a request's body: a batch of 5000 rows needs about a fifth of it. (assumed)
 pub const REQUEST_BODY_MAX: usize = 4 * 1024 * 1024;
 
+/// The most bytes of an imported snapshot: 500,000 rows of some 400 bytes.
+const IMPORT_MAX: usize = 256 * 1024 * 1024;
+
 pub(crate) use passage::{Dropped, Passage};
 
 /// What a server serves: everything, behind the journal and the faults.
@@ -64,6 +70,26 @@ fn pages(sim: Sim) -> Router {
         .route("/_sim/faults/{id}", delete(admin_faults::disarm))
         .route("/_sim/journal", get(admin_journal::show))
         .route("/_sim/settings", get(admin::settings))
+        .route("/_sim/ready", get(metrics::ready))
+        .route("/_sim/metrics", get(metrics::metrics))
+        .route("/_sim/clock", get(admin_world::clock).post(admin_world::move_clock))
+        .route("/_sim/events", get(admin_world::events))
+        .route("/_sim/payments/{id}/history", get(admin_world::history))
+        .route("/_sim/reset", post(admin_world::reset))
+        .route("/_sim/snapshots", get(admin_world::snapshots).post(admin_world::save))
+        .route("/_sim/snapshots/{name}", delete(admin_world::forget))
+        .route("/_sim/snapshots/{name}/restore", post(admin_world::restore))
+        .route("/_sim/export", get(admin_world::export))
+        .route("/_sim/import", post(admin_world::import).layer(DefaultBodyLimit::max(IMPORT_MAX)))
+        .route("/_sim/users", get(admin_hub::users).post(admin_hub::put_user))
+        .route("/_sim/users/{name}", delete(admin_hub::remove_user))
+        .route("/_sim/users/{name}/revoke", post(admin_hub::revoke))
+        .route("/_sim/channels", get(admin_hub::channels))
+        .route("/_sim/channels/{id}", post(admin_hub::put_channel))
+        .route("/_sim/bulk/{id}/advance", post(admin_hub::advance))
+        .route("/_sim/bulk/{id}/fail", post(admin_hub::fail))
+        .route("/_sim/callbacks", get(admin_hub::callbacks))
+        .route("/_sim/callbacks/{id}/resend", post(admin_hub::resend))
         .route(bank::INQUIRY_PATH, post(bank::bill_inquiry))
         .route(bank::PAYMENT_PATH, post(bank::bill_payment))
         // Of these alone: the hub's operations count for themselves.

@@ -59,6 +59,25 @@ pub(crate) fn hash_password(password: &SecretString) -> Result<String, argon2::p
     Ok(Argon2::default().hash_password(password.expose_secret().as_bytes())?.to_string())
 }
 
+/// The passwords of the users that there are where none are given. They are in the documentation; with their digests at hand a
+/// simulator needn't work for fifty milliseconds before it is ready.
+const PUBLISHED: [(&str, &str); 2] = [
+    (
+        "demo",
+        "$argon2id$v=19$m=19456,t=2,p=1$l8xthIR/wBx5tZ1WjiruMQ$rK97PicTz7b06HqIgXIju6umspvw7M7wkXGgR1Z82l0",
+    ),
+    (
+        "viewer",
+        "$argon2id$v=19$m=19456,t=2,p=1$yX0eSrAVpncLuKssQUcrYA$pURTyF0hqqtXNzw2M8JqDr+tNnfZJfOsqAHKMHo6DfM",
+    ),
+];
+
+/// The digest of a published password.
+pub(crate) fn published_digest(password: &SecretString) -> Option<&'static str> {
+    let known = PUBLISHED.iter().find(|(known, _)| *known == password.expose_secret());
+    known.map(|(_, digest)| *digest)
+}
+
 /// Whether a password is the one of a digest; without a digest it takes as long and says no, so that nobody learns which
 /// users exist.
 pub(crate) fn check_password(password: &SecretString, digest: Option<&str>) -> bool {
@@ -70,7 +89,7 @@ pub(crate) fn check_password(password: &SecretString, digest: Option<&str>) -> b
 
 #[cfg(test)]
 mod tests {
-    use super::{Token, check_password, digest, hash_password};
+    use super::{PUBLISHED, Token, check_password, digest, hash_password, published_digest};
     use secrecy::ExposeSecret as _;
 
     #[test]
@@ -83,6 +102,15 @@ mod tests {
         assert!(!check_password(&"Demo".into(), Some(&one)));
         assert!(!check_password(&"demo".into(), Some("nonsense")));
         assert!(!check_password(&"nobody's".into(), None));
+    }
+
+    #[test]
+    fn published_passwords_have_right_digests() {
+        for (password, digest) in PUBLISHED {
+            assert!(check_password(&password.into(), Some(digest)));
+            assert_eq!(published_digest(&password.into()), Some(digest));
+        }
+        assert_eq!(published_digest(&"Demo".into()), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use http::StatusCode;
 pub use bulk::{BulkProgress, UnknownProgress};
 pub(crate) use bulk::{Batch, Push};
 pub(crate) use command::{Act, Cause, Command, Outcome, decide, wants};
-pub(crate) use login::{Credentials, Token, check_password, digest, hash_password};
+pub(crate) use login::{Credentials, Token, check_password, digest, hash_password, published_digest};
 pub(crate) use read::{bulk_detail, bulk_list, payment, payments, search};
 
 /// What the hub answers instead of success. Nothing has changed. Its data repeats a request: it has no `Debug`.
@@ -25,15 +25,24 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// The envelope's data, as JSON, where a refusal has any.
     pub(crate) data: Option<Box<serde_json::value::RawValue>>,
+    /// After how many seconds it is worth trying again.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), data: None }
+        Self { status, message: message.into(), data: None, retry_after: None }
     }
 
     pub(crate) fn bad_request(message: Message) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message.as_str())
+    }
+
+    /// Somebody tries too often. (assumed)
+    pub(crate) fn too_many(wait: std::time::Duration) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many login attempts");
+        // A second more than a part of one.
+        Self { retry_after: Some(wait.as_secs() + 1), ..refusal }
     }
 
     pub(crate) fn not_found(message: Message) -> Self {

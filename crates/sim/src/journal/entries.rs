@@ -153,6 +153,11 @@ impl Journal {
         RequestId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// How many requests were numbered.
+    pub(crate) fn numbered(&self) -> u64 {
+        self.inner.last_id.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_off(&self) -> bool {
         self.inner.limits.entries == 0
     }

@@ -10,7 +10,9 @@ mod save;
 
 mod access;
 mod bulk;
+mod clock;
 mod events;
+mod figures;
 mod outbox;
 mod payments;
 mod snapshot;
@@ -31,7 +33,7 @@ use asaanbill_storage::{Location, Migration, Sqlite, StorageError, queue_schema_
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::clock::{self, Clock};
+use crate::clock::{Clock, system_time};
 
 pub(crate) use access::{
     Access, Channels, CountLogin, DeleteUser, FindUser, InsertToken, NewUser, PutCallbackUrl, PutUser, RevokeTokens,
@@ -39,7 +41,9 @@ pub(crate) use access::{
 };
 pub(crate) use book::{Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
+pub(crate) use clock::{KeepClock, Kept, KeptClock};
 pub(crate) use events::{Event, Events, HistoryOf, Numbered};
+pub(crate) use figures::{Figures, FiguresOf};
 pub(crate) use numbering::Seed;
 pub(crate) use outbox::{
     Attempted, Attempts, Callbacks, ClaimDeliveries, Claimed, Delivery, Moment, NextDelivery, Plan, Resend,
@@ -90,7 +94,7 @@ where
     async fn run<T: Tx>(&self, tx: &T) -> Result<A, StorageError> {
         let mut book = load::load(tx, &self.wants, self.seed).await?;
         // Asked when the set's turn has come: what is accepted later has a later time.
-        let moment = Moment { now: self.clock.now(), real: clock::system_time() };
+        let moment = Moment { now: self.clock.now(), real: system_time() };
         let answer = (self.decide)(&mut book, moment.now)?;
         save::save(tx, &book, moment, &*self.plan).await?;
         Ok(answer)

@@ -226,7 +226,7 @@ impl Script for PsidOf {
         let mut found = tx.query(select, &named, |row| row.parsed(0)).await?;
         if let Ok(id) = self.identifier.as_str().parse::<PaymentId>() {
             let select = "SELECT psid FROM payments WHERE id = $1 AND identifier IS NULL AND psid IS NOT NULL";
-            found.extend(tx.query(select, &[i64::from(id).into()], |row| row.parsed(0)).await?);
+            found.extend(tx.query(select, &[i64::from(id).into()], |row| row.parsed::<Psid>(0)).await?);
         }
         Ok(found)
     }

@@ -65,6 +65,13 @@ pub(super) async fn total<T: Tx>(tx: &T, channel: ChannelId) -> Result<u64, Stor
     Ok(found.unwrap_or_default())
 }
 
+/// How many payments each channel lists.
+pub(super) async fn totals<T: Tx>(tx: &T) -> Result<Vec<(String, u64)>, StorageError> {
+    let sum = "SELECT channel, CAST(SUM(payments) AS BIGINT) FROM tallies WHERE level = $1
+               GROUP BY channel ORDER BY channel";
+    tx.query(sum, &[WIDEST.into()], |row| Ok((row.int(0)?.to_string(), row.count(1)?))).await
+}
+
 /// Where to begin to walk a list, last change first: at payments changed before this instant (in microseconds since 1970), of
 /// which so many are to be passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
