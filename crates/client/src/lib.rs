@@ -61,13 +61,28 @@ mod client;
 
 mod ops;
 
+mod items;
+mod sweep;
+mod watch;
+
+mod resolve;
+
+mod check;
 mod payment;
 
+mod intent;
+mod journal;
+
+pub mod raw;
+
 mod exchange;
+mod limits;
+mod retry;
 mod session;
+mod trace;
 
 mod base;
-mod intent;
+mod environment;
 
 mod error;
 
@@ -75,9 +90,24 @@ pub use asaanbill_core as core;
 pub use asaanbill_transport as transport;
 pub use asaanbill_wire::{BulkRow, PageError, PageRequest, RequestText};
 pub use base::PathStyle;
-pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder};
+pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder, STAGING};
+pub use check::{EdgeWhiteSpace, PastDue, SURCHARGE_FACTOR, Warning};
 pub use client::Client;
 pub use error::{BuildError, ClientError, ErrorKind, HUB_MESSAGE_MAX_CHARS};
-pub use intent::Intent;
-pub use ops::{BulkAccepted, BulkRequest, BulkSummary, Page, RowOutcome};
+pub use intent::{Intent, IntentId, Rows, Wanted};
+pub use items::Items;
+#[cfg(feature = "journal-sqlite")]
+pub use journal::SqliteJournal;
+pub use journal::{
+    Begun, CHUNKS_MAX, ChunkKey, ChunkRecord, ChunkState, Closed, Digest, Draft, IDENTIFIERS_MAX, INTENTS_MAX, Journal,
+    JournalError, Known, MemoryJournal,
+};
+pub use limits::{CONCURRENCY, Limits};
+pub use ops::{BulkAccepted, BulkRequest, BulkSummary, Detached, GENERATED_PREFIX, Page, RowOutcome};
 pub use payment::{Payment, Status};
+pub use resolve::{
+    LOOK_FIRST, LOOK_MAX, MARGIN, OPEN_INTENTS_MAX, QUIESCENCE, Resolution, ResolvePolicy, SEARCH_PAGES_MAX,
+};
+pub use retry::{ATTEMPTS, BACKOFF, BACKOFF_MAX, RetryPolicy, TOTAL};
+pub use sweep::{SWEEP_MAX, SWEEP_PAGE_SIZE};
+pub use watch::{WATCH_FIRST, WATCH_MAX, WatchPolicy};

@@ -5,4 +5,5 @@
 mod hub;
 mod login;
 mod reading;
+mod retries;
 mod verdicts;
