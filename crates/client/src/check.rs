@@ -58,6 +58,9 @@ pub(crate) struct Strictness {
 }
 
 impl Strictness {
+    /// Nothing is refused: an import has refused rows one by one before it makes chunks of them.
+    pub(crate) const NONE: Self = Self { edges: EdgeWhiteSpace::Sent, past_due: PastDue::Sent };
+
     /// The warnings about a payment, or all reasons to refuse it.
     pub(crate) fn check(self, new: &NewPayment, now: Timestamp) -> Result<Vec<Warning>, ClientError> {
         let mut findings = Findings::default();

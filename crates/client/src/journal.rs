@@ -168,7 +168,8 @@ pub enum ChunkState {
 }
 
 impl Draft {
-    pub(crate) fn new(wanted: Wanted, sent_at: Timestamp) -> Self {
+    /// What is to be noted of a payment or a batch that is no part of an import.
+    pub fn new(wanted: Wanted, sent_at: Timestamp) -> Self {
         Self { wanted, sent_at, chunk: None }
     }
 }

@@ -61,6 +61,7 @@ mod client;
 
 mod ops;
 
+mod import;
 mod items;
 mod sweep;
 mod watch;
@@ -74,6 +75,9 @@ mod intent;
 mod journal;
 
 pub mod raw;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
 
 mod exchange;
 mod limits;
@@ -94,6 +98,10 @@ pub use builder::{ANSWER_MAX, ATTEMPT_TIMEOUT, ClientBuilder, STAGING};
 pub use check::{EdgeWhiteSpace, PastDue, SURCHARGE_FACTOR, Warning};
 pub use client::Client;
 pub use error::{BuildError, ClientError, ErrorKind, HUB_MESSAGE_MAX_CHARS};
+pub use import::{
+    CHUNK_BYTES, CHUNKS_IN_FLIGHT, CHUNKS_IN_FLIGHT_MAX, Import, ImportEvent, ImportOptions, ImportedRow, Progress,
+    SUBMISSIONS_MAX,
+};
 pub use intent::{Intent, IntentId, Rows, Wanted};
 pub use items::Items;
 #[cfg(feature = "journal-sqlite")]

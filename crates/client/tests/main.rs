@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hub;
+mod journal;
 mod login;
 mod reading;
 mod retries;

@@ -134,7 +134,8 @@ async fn raw_requests_keep_the_same_rules() {
 #[tokio::test]
 async fn a_ready_token() {
     let token = |builder: ClientBuilder| builder.token("demo", "dG9rZW4=", "23".parse().unwrap());
-    let (hub, asked) = client_with([ok(EMPTY), refusal(401, "No valid authentication token provided"), ok(LOGIN), ok(EMPTY)], token);
+    let (hub, asked) =
+        client_with([ok(EMPTY), refusal(401, "No valid authentication token provided"), ok(LOGIN), ok(EMPTY)], token);
     hub.payments(PageRequest::default()).await.unwrap();
     assert_eq!(asked.header(0, "x-auth-ph-key"), "dG9rZW4=");
     hub.payments(PageRequest::default()).await.unwrap();

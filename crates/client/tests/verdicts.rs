@@ -18,7 +18,7 @@ async fn check(answer: impl Fn() -> Answer, create: ErrorKind, read: ErrorKind) 
     match error.intent() {
         Some(intent) => {
             assert_eq!((intent.wanted(), error.is_outcome_unknown()), (&Wanted::Add(bill()), true));
-            assert_eq!(hub.open_intents(None).await.unwrap(), [intent.clone()]);
+            assert_eq!(hub.open_intents(None).await.unwrap(), std::slice::from_ref(intent));
         }
         None => assert!(!error.is_outcome_unknown()),
     }

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use super::create::Creating;
 use super::payments::{Page, page_query};
 use super::{body, with_query};
-use crate::check::Warning;
+use crate::check::{Strictness, Warning};
 use crate::error::{ClientError, ErrorKind};
 use crate::exchange::Data;
 use crate::intent::{Rows, Wanted};
@@ -96,7 +96,9 @@ impl Client {
     /// [`ErrorKind::Unresolved`] if one of the identifiers has such an intent already. After any other error the hub hasn't
     /// added it. [`ErrorKind::Refused`] also if every row is bad, or there are none or too many: too many are not sent.
     pub async fn add_bulk(&self, bills: &[Bill]) -> Result<BulkAccepted, ClientError> {
-        self.add_rows(Rows::Bills(bills.into()), None).instrument(operation!("add_bulk", rows = bills.len())).await
+        self.add_rows(Rows::Bills(bills.into()), self.strictness(), None)
+            .instrument(operation!("add_bulk", rows = bills.len()))
+            .await
     }
 
     /// As [`add_bulk`](Self::add_bulk), with rows as text that nobody has checked: the hub judges each.
@@ -109,13 +111,14 @@ impl Client {
     pub async fn add_bulk_rows(&self, rows: Vec<BulkRow<'_>>) -> Result<BulkAccepted, ClientError> {
         let span = operation!("add_bulk", rows = rows.len());
         let rows: Vec<_> = rows.into_iter().map(BulkRow::into_owned).collect();
-        self.add_rows(Rows::Text(rows.into()), None).instrument(span).await
+        self.add_rows(Rows::Text(rows.into()), self.strictness(), None).instrument(span).await
     }
 
     /// Adds a batch, which may be part of an import.
     pub(crate) async fn add_rows(
         &self,
         rows: Rows,
+        strictness: Strictness,
         chunk: Option<(ChunkKey, Digest)>,
     ) -> Result<BulkAccepted, ClientError> {
         let count = rows.len();
@@ -123,7 +126,7 @@ impl Client {
             let message = format!("a batch has 1 to {BULK_ROWS_MAX} bills, this one has {count}; nothing was sent");
             return Err(ClientError::new(ErrorKind::Refused, message));
         }
-        let warnings = self.strictness().check_rows(&rows, self.environment().now())?;
+        let warnings = strictness.check_rows(&rows, self.environment().now())?;
         let endpoint = Endpoint::AddBulk;
         let path = with_query(endpoint.template(), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]);
         let written = body(&wire::BulkRequest { payments: rows.iter().collect() }, count * ROW_CAPACITY)?;

@@ -10,6 +10,7 @@ mod raw;
 pub use add::{Detached, GENERATED_PREFIX};
 pub(crate) use bulk::outcomes_of;
 pub use bulk::{BulkAccepted, BulkRequest, BulkSummary, RowOutcome};
+pub(crate) use create::not_noted;
 pub use payments::Page;
 
 use bytes::Bytes;
