@@ -168,6 +168,7 @@ macro_rules! operations {
 operations! {
     log_in() -> ChannelId;
     add(new: &NewPayment) -> Payment;
+    add_once(key: &str, new: &NewPayment) -> Payment;
     add_if_none_outstanding(new: &NewPayment) -> Payment;
     add_bulk(bills: &[Bill]) -> BulkAccepted;
     add_bulk_rows(rows: Vec<BulkRow<'_>>) -> BulkAccepted;

@@ -26,13 +26,14 @@ use crate::ops::RowOutcome;
 /// Implementations: [`MemoryJournal`], which forgets with the program, and `SqliteJournal` (feature `journal-sqlite`). One
 /// of your own must keep these rules:
 /// - what [`begin`](Self::begin) returns is as durable as the journal promises before it resolves;
-/// - `begin` refuses an intent of which any identifier is among those of an open intent, atomically;
+/// - `begin` refuses an intent of which any identifier is among those of an open intent, or whose key was added already, all
+///   of it atomically;
 /// - nothing closes an intent but [`close`](Self::close).
 ///
 /// It holds payers' data: keep it as safe as your own records.
 #[async_trait]
 pub trait Journal: fmt::Debug + Send + Sync {
-    /// Notes an intent, unless one of its identifiers has an open one.
+    /// Notes an intent, unless one of its identifiers has an open one, or its key was added already.
     ///
     /// Cancellation: it may be noted; then it is open, and is found among [`open`](Self::open).
     ///
@@ -87,7 +88,7 @@ pub struct Draft {
     pub wanted: Wanted,
     /// When it will be sent.
     pub sent_at: Timestamp,
-    /// Which part of which import it is, if it is one.
+    /// Which part of which import it is, if it is one, or the caller's own key.
     pub chunk: Option<(ChunkKey, Digest)>,
 }
 
@@ -99,6 +100,8 @@ pub enum Begun {
     Noted(Intent, Option<Known>),
     /// It wasn't: this one, for one of the same identifiers, is open.
     Open(Intent),
+    /// It wasn't: what has the same key was added already.
+    Done(ChunkRecord),
 }
 
 /// What became of an intent.
@@ -133,10 +136,10 @@ pub struct Known {
     pub payment: Option<PaymentId>,
 }
 
-/// Which part of which import.
+/// Which part of which import, or the caller's own key of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChunkKey {
-    /// The import's name.
+    /// The import's name behind `import:`, or the caller's key behind `add:`.
     pub import: Box<str>,
     /// The part's position, from 0.
     pub position: u64,
@@ -144,6 +147,24 @@ pub struct ChunkKey {
 
 /// What the rows of a chunk are, in brief: equal rows have equal digests on every machine.
 pub type Digest = [u8; 16];
+
+/// FNV-1a of 128 bits over fields, each with its length before it. It guards against mistakes, not against malice.
+pub(crate) fn digest<F: AsRef<[u8]>>(fields: impl IntoIterator<Item = F>) -> Digest {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let mut hash = OFFSET;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u128::from(*byte)).wrapping_mul(PRIME);
+        }
+    };
+    for field in fields {
+        let field = field.as_ref();
+        add(&u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+        add(field);
+    }
+    hash.to_be_bytes()
+}
 
 /// What is noted of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +195,22 @@ impl Draft {
     }
 }
 
+impl ChunkKey {
+    pub(crate) fn of_import(name: &str, position: u64) -> Self {
+        Self { import: format!("import:{name}").into(), position }
+    }
+
+    pub(crate) fn of_add(key: &str) -> Self {
+        Self { import: format!("add:{key}").into(), position: 0 }
+    }
+}
+
 impl ChunkRecord {
+    /// Whether it exists in the hub, as far as the journal knows.
+    pub(crate) fn is_added(&self) -> bool {
+        matches!(self.state, ChunkState::Closed(Closed::Added(_) | Closed::AddedBulk { .. }))
+    }
+
     /// For whoever writes a [`Journal`].
     pub fn new(rows: usize, digest: Digest, state: ChunkState) -> Self {
         Self { rows, digest, state }

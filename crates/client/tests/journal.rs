@@ -103,7 +103,18 @@ async fn chunks_know_what_became_of_them(journal: &dyn Journal) {
     let closed = Closed::AddedBulk { batch: Some(batch), exceptions };
     journal.close(id, closed.clone()).await.unwrap();
     assert!(journal.has_batch(batch).await.unwrap());
-    assert_eq!(journal.chunk(&key).await.unwrap().unwrap().state, ChunkState::Closed(closed));
+    assert_eq!(journal.chunk(&key).await.unwrap().unwrap().state, ChunkState::Closed(closed.clone()));
+    // What was added under a key isn't begun again, whoever asks.
+    let Begun::Done(done) = journal.begin(chunked()).await.unwrap() else { panic!("done") };
+    assert_eq!((done.rows, done.state), (2, ChunkState::Closed(closed)));
+
+    let key = ChunkKey { import: "bill".into(), position: 0 };
+    let mut keyed = add("D-9");
+    keyed.chunk = Some((key.clone(), [9; 16]));
+    let id = begin(journal, keyed).await.unwrap();
+    let known = Known { psid: None, payment: Some("25".parse().unwrap()) };
+    journal.close(id, Closed::Added(known)).await.unwrap();
+    assert_eq!(journal.chunk(&key).await.unwrap().unwrap().state, ChunkState::Closed(Closed::Added(known)));
 }
 
 /// A text that is no identifier takes none: the hub will refuse its row.

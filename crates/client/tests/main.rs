@@ -5,6 +5,7 @@
 mod hub;
 mod journal;
 mod login;
+mod once;
 mod reading;
 mod retries;
 mod verdicts;

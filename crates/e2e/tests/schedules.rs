@@ -18,15 +18,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
 
 use crate::random::{Random, cancelled_after};
 
 /// How many schedules are tried with the client as it is, and with the naive retry below it.
-const SEEDS: u64 = 48;
-const NAIVE_SEEDS: u64 = 24;
+const SEEDS: u64 = 32;
+const NAIVE_SEEDS: u64 = 16;
 
 /// How many of them run at once.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 
 /// What each schedule bills.
 const INTENTS: usize = 6;
@@ -103,6 +104,7 @@ struct Schedule {
     base: &'static str,
     faults: Faults,
     naive: bool,
+    now: Timestamp,
     client: Client,
     log: Vec<String>,
 }
@@ -115,12 +117,13 @@ struct Report {
     resolved: usize,
 }
 
-/// A random fault for two requests in five.
-fn any_fault(random: &mut Random) -> (Fault, &'static str) {
-    if !random.chance(40) {
+/// A random fault for two requests in five, or for certain.
+fn any_fault(random: &mut Random, certain: bool) -> (Fault, &'static str) {
+    if !certain && !random.chance(40) {
         return (Fault::None, "none");
     }
-    let status = [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT, StatusCode::INTERNAL_SERVER_ERROR][random.below(3)];
+    let status =
+        [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT, StatusCode::INTERNAL_SERVER_ERROR][random.below(3)];
     match random.below(11) {
         0 => (Fault::Refuse, "refuse"),
         1 => (Fault::LoseRequest, "lose request"),
@@ -143,29 +146,33 @@ async fn token(sim: &Sim) -> String {
     answer["data"]["token"].as_str().unwrap().to_owned()
 }
 
-fn client(base: &str, token: &str, journal: &Path, transport: impl Transport + 'static) -> Client {
+fn client(
+    base: &str,
+    token: &str,
+    journal: &Path,
+    window: Duration,
+    now: Timestamp,
+    transport: impl Transport + 'static,
+) -> Client {
     let milliseconds = Duration::from_millis;
     Client::builder()
         .base_url(base)
         .token("demo", token, "23".parse().unwrap())
         .transport(transport)
         .journal(SqliteJournal::open(journal).unwrap())
-        .attempt_timeout(milliseconds(60))
-        .retry(RetryPolicy::default().backoff(milliseconds(1), milliseconds(5)).total(QUIESCENCE))
-        .resolve_policy(ResolvePolicy::default().quiescence(QUIESCENCE).looks(milliseconds(50), milliseconds(100)))
+        .attempt_timeout(window / 5)
+        .retry(RetryPolicy::default().backoff(milliseconds(1), milliseconds(5)).total(window))
+        .resolve_policy(ResolvePolicy::default().quiescence(window).looks(milliseconds(50), milliseconds(100)))
         // It stands, so that each resolution has the whole window.
-        .clock({
-            let now = jiff_now();
-            move || now
-        })
+        .clock(move || now)
         .build()
         .unwrap()
 }
 
 /// The hub's clock runs, and the client's stands: both begin here.
 #[expect(clippy::disallowed_methods, reason = "the hub under test has the system's clock")]
-fn jiff_now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
+fn system_time() -> Timestamp {
+    Timestamp::now()
 }
 
 impl Schedule {
@@ -175,7 +182,7 @@ impl Schedule {
         let kinds = Arc::new(Mutex::new(BTreeMap::new()));
         let (log, mut of_faults) = (Arc::clone(&kinds), Random::new(seed ^ 0xfau64));
         let faults = Arc::new(Faulty::by(sim.transport(), move |_: &Request<Bytes>| {
-            let (fault, name) = any_fault(&mut of_faults);
+            let (fault, name) = any_fault(&mut of_faults, log.lock().unwrap().is_empty());
             *log.lock().unwrap().entry(name).or_insert(0) += 1;
             fault
         }));
@@ -184,10 +191,20 @@ impl Schedule {
         let records = records.transport(sim.transport()).build().unwrap();
         let payers = Payers { sim, records, references: Arc::new(AtomicU64::new(1)) };
         let journal = folder.join(format!("{naive}-{seed}.db"));
-        let first = transport(&faults, &payers, naive);
-        let client = client(base, &token, &journal, first);
-        let schedule =
-            Self { random: Random::new(seed), payers, journal, token, base, faults, naive, client, log: Vec::new() };
+        let (now, first) = (system_time(), transport(&faults, &payers, naive));
+        let client = client(base, &token, &journal, QUIESCENCE, now, first);
+        let schedule = Self {
+            random: Random::new(seed),
+            payers,
+            journal,
+            token,
+            base,
+            faults,
+            naive,
+            now,
+            client,
+            log: Vec::new(),
+        };
         (schedule, kinds)
     }
 
@@ -195,20 +212,23 @@ impl Schedule {
     fn kill(&mut self) {
         self.log.push("killed".into());
         let transport = transport(&self.faults, &self.payers, self.naive);
-        self.client = client(self.base, &self.token, &self.journal, transport);
+        self.client = client(self.base, &self.token, &self.journal, QUIESCENCE, self.now, transport);
     }
 
     /// Bills once, whatever it takes: says whether the bill is known to exist.
-    async fn bill(&mut self, new: &NewPayment) -> bool {
-        for _ in 0..TRIES {
+    async fn bill(&mut self, key: &str, new: &NewPayment) -> bool {
+        // Whoever may be dropped and tries again has a key. Without it, it tries until it is told.
+        let keyed = self.random.chance(40);
+        for attempt in 0..TRIES {
             let how = self.random.below(10);
             let outcome = match how {
-                // A handler that goes away, at any point.
-                0..=2 => {
-                    let polls = 1 + self.random.below(6);
-                    cancelled_after(polls, self.client.add(new)).await
+                // A handler that goes away, at any point, and comes again.
+                _ if keyed && attempt < TRIES / 4 => {
+                    let polls = 1 + self.random.below(12);
+                    cancelled_after(polls, self.client.add_once(key, new)).await
                 }
                 3 => self.client.add_detached(new.clone()).await.into(),
+                _ if keyed => self.client.add_once(key, new).await.into(),
                 _ => self.client.add(new).await.into(),
             };
             if self.random.chance(60) {
@@ -217,7 +237,10 @@ impl Schedule {
             if self.random.chance(20) {
                 self.kill();
             }
-            self.log.push(format!("add: {:?}", outcome.as_ref().map(|o| o.as_ref().map(|p| p.id()).map_err(ClientError::kind))));
+            self.log.push(format!(
+                "add: {:?}",
+                outcome.as_ref().map(|o| o.as_ref().map(|p| p.id()).map_err(ClientError::kind))
+            ));
             match outcome {
                 Some(Ok(_)) => return true,
                 Some(Err(error)) if error.intent().is_none() => continue,
@@ -278,7 +301,7 @@ async fn run(seed: u64, naive: bool, folder: &Path) -> Report {
         (0..INTENTS).map(|number| (format!("S-{}", schedule.random.below(3)), format!("{}", 10 + number))).collect();
     let (mut broken, mut resolved) = (Vec::new(), 0);
     for (identifier, amount) in &intents {
-        let known = schedule.bill(&bill(identifier, amount).unwrap()).await;
+        let known = schedule.bill(amount, &bill(identifier, amount).unwrap()).await;
         resolved += usize::from(known);
         // What isn't known to exist is open, and says so.
         if !known && schedule.open_intents().await.is_empty() {
@@ -291,7 +314,11 @@ async fn run(seed: u64, naive: bool, folder: &Path) -> Report {
     for (identifier, amount) in &intents {
         let amount: Amount = amount.parse().unwrap();
         let of = |status| {
-            let it = |p: &&asaanbill_client::Payment| p.identifier() == Some(identifier) && p.amount() == Some(amount) && p.status() == Some(Status::Known(status));
+            let it = |p: &&asaanbill_client::Payment| {
+                p.identifier() == Some(identifier)
+                    && p.amount() == Some(amount)
+                    && p.status() == Some(Status::Known(status))
+            };
             page.items.iter().filter(it).count()
         };
         let (paid, unpaid) = (of(PaymentStatus::Processed), of(PaymentStatus::Approved));
@@ -309,7 +336,11 @@ async fn run(seed: u64, naive: bool, folder: &Path) -> Report {
 async fn run_all(seeds: u64, naive: bool) -> Vec<(u64, Report)> {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    stream::iter(0..seeds).map(|seed| async move { (seed, run(seed, naive, folder).await) }).buffer_unordered(AT_ONCE).collect().await
+    stream::iter(0..seeds)
+        .map(|seed| async move { (seed, run(seed, naive, folder).await) })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -323,7 +354,18 @@ async fn no_schedule_of_faults_bills_twice() {
             *kinds.entry(kind).or_insert(0) += count;
         }
     }
-    for kind in ["refuse", "lose request", "lose answer", "cut answer", "late", "twice", "hang", "proxy", "proxy after", "truncate"] {
+    for kind in [
+        "refuse",
+        "lose request",
+        "lose answer",
+        "cut answer",
+        "late",
+        "twice",
+        "hang",
+        "proxy",
+        "proxy after",
+        "truncate",
+    ] {
         assert!(kinds.get(kind).is_some_and(|count| *count > 0), "{kind} has not fired: {kinds:?}");
     }
     let all = INTENTS * usize::try_from(SEEDS).unwrap();
@@ -349,7 +391,14 @@ async fn an_answer_cut_at_every_byte() {
         "/integration/add" => Fault::Truncate(usize::try_from(at.load(Ordering::Relaxed)).unwrap()),
         _ => Fault::None,
     });
-    let client = client("http://localhost", &token, &folder.path().join("cut.db"), faults);
+    let client = client(
+        "http://localhost",
+        &token,
+        &folder.path().join("cut.db"),
+        Duration::from_secs(5),
+        system_time(),
+        faults,
+    );
     let mut whole = None;
     for bytes in 0..1_000 {
         cut.store(bytes, Ordering::Relaxed);

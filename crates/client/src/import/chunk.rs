@@ -1,5 +1,6 @@
 //! One chunk, from the journal or the hub.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use crate::Client;
 use crate::check::Strictness;
 use crate::error::{ClientError, ErrorKind};
 use crate::intent::{Intent, Rows};
-use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest};
+use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest, digest};
 use crate::ops::{BulkAccepted, BulkRequest, RowOutcome};
 use crate::resolve::Resolution;
 
@@ -70,7 +71,7 @@ impl Chunk {
     pub(super) async fn run(self, stop: Arc<AtomicBool>) -> Result<Done, ClientError> {
         let Self { client, key, stored, first, rows, before, done, psids, began } = self;
         let bills: Arc<[Bill]> = rows.iter().filter_map(Row::bill).cloned().collect();
-        let mut sending = Sending { client, chunk: key.map(|key| (key, digest(&bills))), bills, before };
+        let mut sending = Sending { client, chunk: key.map(|key| (key, digest_of(&bills))), bills, before };
         let result = match sending.bills.is_empty() {
             true => Ok((None, Vec::new(), false)),
             false => sending.send(stored, &stop).await,
@@ -184,18 +185,15 @@ impl Sending {
                 "the import has other rows than when it began under this name; another import needs another name";
             return Err(ClientError::new(ErrorKind::Refused, format!("{message} (nothing more was sent)")));
         }
-        match record.state {
-            ChunkState::Open(intent) => self.resolve(&intent).await,
-            ChunkState::Closed(Closed::AddedBulk { batch, exceptions }) => {
-                let mut rows = vec![RowOutcome::Accepted; self.bills.len()];
-                for (position, outcome) in exceptions {
-                    if let Some(row) = rows.get_mut(position) {
-                        *row = outcome;
-                    }
-                }
-                Ok(Some((batch, rows, true)))
+        match &record.state {
+            ChunkState::Open(intent) => self.resolve(intent).await,
+            ChunkState::Closed(Closed::AddedBulk { .. }) => {
+                let BulkAccepted { id, rows, .. } = BulkAccepted::of_record(record);
+                Ok(Some((id, rows, true)))
             }
-            ChunkState::Closed(Closed::Refused(rows)) if rows.len() == self.bills.len() => Ok(Some((None, rows, true))),
+            ChunkState::Closed(Closed::Refused(rows)) if rows.len() == self.bills.len() => {
+                Ok(Some((None, rows.clone(), true)))
+            }
             ChunkState::Closed(Closed::Duplicate) => Ok(Some(self.unknown())),
             ChunkState::Closed(_) => Ok(None),
         }
@@ -251,31 +249,36 @@ fn is_done(batch: &BulkRequest) -> bool {
     batch.payments.iter().all(ended)
 }
 
-/// FNV-1a of 128 bits over the fields, each with its length before it. It guards against mistakes, not against malice.
-fn digest(bills: &[Bill]) -> Digest {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let mut hash = OFFSET;
-    let mut add = |bytes: &[u8]| {
-        for byte in bytes {
-            hash = (hash ^ u128::from(*byte)).wrapping_mul(PRIME);
-        }
-    };
-    for Bill { title, identifier, amount, due_date, amount_after_due_date } in bills {
-        let due = due_date.to_string();
-        for field in [title.as_str(), identifier.as_str(), amount.as_str(), &due, amount_after_due_date.as_str()] {
-            add(&u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
-            add(field.as_bytes());
-        }
+/// What the rows are, in brief.
+fn digest_of(bills: &[Bill]) -> Digest {
+    let fields = bills.iter().flat_map(|bill| {
+        let Bill { title, identifier, amount, due_date, amount_after_due_date } = bill;
+        let text = |text| Cow::Borrowed(text);
+        let due = Cow::Owned(due_date.to_string());
+        [
+            text(title.as_str()),
+            text(identifier.as_str()),
+            text(amount.as_str()),
+            due,
+            text(amount_after_due_date.as_str()),
+        ]
+    });
+    digest(fields.map(Text))
+}
+
+struct Text<'a>(Cow<'a, str>);
+
+impl AsRef<[u8]> for Text<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
-    hash.to_be_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use asaanbill_core::{Bill, Fields, NewPayment, PaymentKind};
 
-    use super::digest;
+    use super::digest_of as digest;
 
     fn bill(title: &str, identifier: &str) -> Bill {
         let fields = Fields {

@@ -71,7 +71,7 @@ impl Chunker {
 
     async fn next(&mut self) -> Result<Option<Chunk>, ClientError> {
         let began = Instant::now();
-        let key = self.options.name.as_ref().map(|name| ChunkKey { import: (**name).into(), position: self.chunks });
+        let key = self.options.name.as_ref().map(|name| ChunkKey::of_import(name, self.chunks));
         let stored = match &key {
             Some(key) => self.client.journal().chunk(key).await.map_err(crate::ops::not_noted)?,
             None => None,

@@ -64,6 +64,9 @@ impl MemoryJournal {
 impl State {
     fn begin(&mut self, draft: Draft) -> Result<Begun, JournalError> {
         let Draft { wanted, sent_at, chunk } = draft;
+        if let Some(done) = chunk.as_ref().and_then(|(key, _)| self.chunk(key)).filter(ChunkRecord::is_added) {
+            return Ok(Begun::Done(done));
+        }
         if self.open.len() >= INTENTS_MAX {
             return Err(JournalError::new("too many intents are open; resolve them first"));
         }

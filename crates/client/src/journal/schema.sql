@@ -8,6 +8,8 @@ CREATE TABLE intents (
     rows INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open',  -- open, not_sent, refused, added, added_bulk, not_found, duplicate
     batch INTEGER,
+    psid TEXT,
+    payment INTEGER,
     exceptions TEXT                      -- rows that weren't accepted: [[position, word, the hub's words], …]
 ) STRICT;
 

@@ -102,6 +102,11 @@ const INTENT: &str = "id, sent_at, kind, body, previous";
 
 fn begin(tx: &Connection, draft: Draft) -> Result<Begun, Failed> {
     let Draft { wanted, sent_at, chunk } = draft;
+    if let Some((key, _)) = &chunk
+        && let Some(done) = chunk_record(tx, key)?.filter(ChunkRecord::is_added)
+    {
+        return Ok(Begun::Done(done));
+    }
     let identifiers = wanted.identifiers();
     for identifier in &identifiers {
         let sql = "SELECT intent FROM taken WHERE identifier = ?1";
@@ -150,26 +155,36 @@ fn close(tx: &Connection, id: IntentId, how: &Closed) -> Result<(), Failed> {
             .execute(params![identifier.as_str(), psid, known.payment.map(i64::from)])?;
     }
     let (state, batch, exceptions) = text::write_closed(how)?;
-    tx.prepare_cached("UPDATE intents SET state = ?2, batch = ?3, exceptions = ?4, body = '' WHERE id = ?1")?
-        .execute(params![number(id), state, batch, exceptions])?;
+    let known = match how {
+        Closed::Added(known) => *known,
+        _ => Known { psid: None, payment: None },
+    };
+    let sql =
+        "UPDATE intents SET state = ?2, batch = ?3, exceptions = ?4, psid = ?5, payment = ?6, body = '' WHERE id = ?1";
+    let (psid, payment) = (known.psid.map(|psid| psid.to_string()), known.payment.map(i64::from));
+    tx.prepare_cached(sql)?.execute(params![number(id), state, batch, exceptions, psid, payment])?;
     tx.prepare_cached("DELETE FROM taken WHERE intent = ?1")?.execute([number(id)])?;
     Ok(())
 }
 
 fn known(db: &Connection, identifier: &Identifier) -> Result<Option<Known>, Failed> {
     let mut statement = db.prepare_cached("SELECT psid, payment FROM known WHERE identifier = ?1")?;
-    let found = statement
-        .query_row([identifier.as_str()], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<i64>>(1)?)));
-    Ok(found.optional()?.map(|(psid, payment)| Known {
+    let mut rows = statement.query([identifier.as_str()])?;
+    rows.next()?.map(|row| known_at(row, 0)).transpose()
+}
+
+/// A PSID and a payment's number, from this column on.
+fn known_at(row: &Row<'_>, column: usize) -> Result<Known, Failed> {
+    let (psid, payment): (Option<String>, Option<i64>) = (row.get(column)?, row.get(column + 1)?);
+    Ok(Known {
         psid: psid.and_then(|psid| psid.parse().ok()),
         payment: payment.and_then(|id| PaymentId::try_from(id).ok()),
-    }))
+    })
 }
 
 fn chunk_record(db: &Connection, key: &ChunkKey) -> Result<Option<ChunkRecord>, Failed> {
-    let sql =
-        "SELECT c.digest, i.id, i.rows, i.state, i.batch, i.exceptions FROM chunks c JOIN intents i ON i.id = c.intent
-               WHERE c.import = ?1 AND c.position = ?2";
+    let sql = "SELECT c.digest, i.id, i.rows, i.state, i.batch, i.exceptions, i.psid, i.payment
+               FROM chunks c JOIN intents i ON i.id = c.intent WHERE c.import = ?1 AND c.position = ?2";
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query(params![key.import, i64::try_from(key.position).unwrap_or(i64::MAX)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -179,7 +194,12 @@ fn chunk_record(db: &Connection, key: &ChunkKey) -> Result<Option<ChunkRecord>, 
     let state = if state == "open" {
         ChunkState::Open(intent_by(db, row.get(1)?)?)
     } else {
-        ChunkState::Closed(text::read_closed(&state, row.get(4)?, row.get::<_, Option<String>>(5)?.as_deref())?)
+        ChunkState::Closed(text::read_closed(
+            &state,
+            row.get(4)?,
+            row.get::<_, Option<String>>(5)?.as_deref(),
+            known_at(row, 6)?,
+        )?)
     };
     Ok(Some(ChunkRecord { rows: usize::try_from(count).map_err(|_| Failed::Broken("a count"))?, digest, state }))
 }

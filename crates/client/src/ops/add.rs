@@ -9,15 +9,16 @@ use asaanbill_wire::{AddRequest, AddedPayment, Endpoint, GENERATION_TYPES, gener
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
-use super::create::Creating;
+use super::create::{Begin, Creating};
 use super::{body, with_query};
 use crate::check::Warning;
 use crate::environment::Environment;
 use crate::error::{ClientError, ErrorKind};
 use crate::exchange::Data;
 use crate::intent::Wanted;
-use crate::journal::{Closed, Known};
+use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest, Known, digest};
 use crate::raw::Request;
+use crate::resolve::Resolution;
 use crate::trace::operation;
 use crate::{Client, Payment};
 
@@ -36,7 +37,8 @@ impl Client {
     ///
     /// Cancellation: before the intent is noted nothing happens. Afterwards the payment may have been added, and the intent
     /// stays open in the journal ([`open_intents`](Self::open_intents)); its identifier takes no other payment until it is
-    /// resolved. A handler that may be dropped takes [`add_detached`](Self::add_detached).
+    /// resolved; or it was added and noted as such, and nobody was told. So whoever may be dropped and will try again takes
+    /// [`add_once`](Self::add_once), and a handler that won't takes [`add_detached`](Self::add_detached).
     ///
     /// # Errors
     ///
@@ -44,7 +46,65 @@ impl Client {
     /// [`resolve`](Self::resolve) finds out. [`ErrorKind::Unresolved`] if the identifier has such an intent already, and
     /// nothing was sent. After any other error the hub hasn't added it.
     pub async fn add(&self, new: &NewPayment) -> Result<Payment, ClientError> {
-        self.add_owned(new.clone()).instrument(operation!("add")).await
+        let adding = async {
+            match self.add_noted(new.clone(), None).await? {
+                Adding::Now(payment) => Ok(payment),
+                Adding::Before(_) => Err(ClientError::new(ErrorKind::Journal, "the journal takes it for another")),
+            }
+        };
+        adding.instrument(operation!("add")).await
+    }
+
+    /// Adds a payment once for each `key` of yours, an invoice's number, say: however often it is called with the key, after
+    /// whatever went wrong, and by whichever program that shares the journal. **As durable as the journal**: one in memory
+    /// forgets its keys with the program, and the oldest above [`CHUNKS_MAX`](crate::CHUNKS_MAX).
+    ///
+    /// If the key's payment exists, it is read and returned as it stands. If its outcome is unknown, it is
+    /// [resolved](Self::resolve), which may take minutes; only what is proven not to be there is sent again.
+    ///
+    /// Cancellation: safe, if you call it again with the same key.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add), but [`ErrorKind::OutcomeUnknown`] means: call again. [`ErrorKind::Refused`] also if the key
+    /// was used for another payment, or if the payment is there several times.
+    pub async fn add_once(&self, key: &str, new: &NewPayment) -> Result<Payment, ClientError> {
+        self.add_keyed(key, new).instrument(operation!("add_once")).await
+    }
+
+    async fn add_keyed(&self, key: &str, new: &NewPayment) -> Result<Payment, ClientError> {
+        let (chunk, digest) = (ChunkKey::of_add(key), digest_of(new)?);
+        if let Some(record) = self.journal().chunk(&chunk).await.map_err(super::not_noted)? {
+            same(&record, digest)?;
+            if let ChunkState::Open(intent) = &record.state {
+                match self.resolve(intent).await? {
+                    Resolution::Added(payment) => return Ok(payment),
+                    Resolution::NotFound => {}
+                    _ => return Err(several()),
+                }
+            }
+            if record.state == ChunkState::Closed(Closed::Duplicate) {
+                return Err(several());
+            }
+        }
+        match self.add_noted(new.clone(), Some((chunk, digest))).await? {
+            Adding::Now(payment) => Ok(payment),
+            Adding::Before(record) => {
+                same(&record, digest)?;
+                self.known_payment(&record).await
+            }
+        }
+    }
+
+    /// The payment that a key had before.
+    async fn known_payment(&self, record: &ChunkRecord) -> Result<Payment, ClientError> {
+        match &record.state {
+            ChunkState::Closed(Closed::Added(Known { payment: Some(id), .. })) => self.payment(*id).await,
+            _ => Err(ClientError::new(
+                ErrorKind::Unreadable,
+                "the key's payment was added, but the hub didn't say its number; nothing was sent",
+            )),
+        }
     }
 
     /// As [`add`](Self::add), in a task of its own: the payment is added to its end, and noted, even if the returned future
@@ -63,13 +123,16 @@ impl Client {
         Detached(tokio::spawn(async move { client.add(&new).await }))
     }
 
-    async fn add_owned(&self, new: NewPayment) -> Result<Payment, ClientError> {
+    async fn add_noted(&self, new: NewPayment, chunk: Option<(ChunkKey, Digest)>) -> Result<Adding, ClientError> {
         let mut warnings = self.strictness().check(&new, self.environment().now())?;
         let new = identified(new, self.environment());
         let endpoint = Endpoint::Add;
         let path = with_query(endpoint.template(), [(GENERATION_TYPES, generation_type(new.kind()).into())]);
         let request = Request::create(endpoint, path, body(&AddRequest::from(&new), BODY_CAPACITY)?);
-        let creating = Creating::begin(self, Wanted::Add(new), None).await?;
+        let creating = match Creating::begin(self, Wanted::Add(new), chunk).await? {
+            Begin::Creating(creating) => creating,
+            Begin::Done(record) => return Ok(Adding::Before(record)),
+        };
         let before = creating.before.and_then(|known| known.payment);
         let (Data(added), noted) = creating.send::<Data<AddedPayment>>(request).await?;
         let payment = Payment::from(added);
@@ -78,8 +141,33 @@ impl Client {
         if !noted.close(Closed::Added(known)).await {
             warnings.push(Warning::NotJournalled);
         }
-        Ok(payment.with_warnings(warnings))
+        Ok(Adding::Now(payment.with_warnings(warnings)))
     }
+}
+
+/// A payment that was added now, or before under the same key.
+enum Adding {
+    Now(Payment),
+    Before(ChunkRecord),
+}
+
+/// What was asked for under a key, in brief, without the identifier that the client makes.
+fn digest_of(new: &NewPayment) -> Result<Digest, ClientError> {
+    let written = body(&AddRequest::from(new), BODY_CAPACITY)?;
+    Ok(digest([generation_type(new.kind()).as_bytes(), &written]))
+}
+
+fn same(record: &ChunkRecord, digest: Digest) -> Result<(), ClientError> {
+    if record.digest == digest {
+        return Ok(());
+    }
+    let message = "the key was used for another payment; another payment needs another key (nothing was sent)";
+    Err(ClientError::new(ErrorKind::Refused, message))
+}
+
+fn several() -> ClientError {
+    let message = "the key's payment is in the hub several times; a person should look (nothing was sent)";
+    ClientError::new(ErrorKind::Refused, message)
 }
 
 /// A payment that can be found again: with an identifier of the client's where it has none.

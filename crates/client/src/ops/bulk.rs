@@ -10,14 +10,14 @@ use asaanbill_wire::{
 use jiff::Timestamp;
 use tracing::Instrument as _;
 
-use super::create::Creating;
+use super::create::{Begin, Creating};
 use super::payments::{Page, page_query};
 use super::{body, with_query};
 use crate::check::{Strictness, Warning};
 use crate::error::{ClientError, ErrorKind};
 use crate::exchange::Data;
 use crate::intent::{Rows, Wanted};
-use crate::journal::{ChunkKey, Closed, Digest};
+use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest};
 use crate::raw::Request;
 use crate::trace::operation;
 use crate::{Client, Payment};
@@ -131,7 +131,10 @@ impl Client {
         let path = with_query(endpoint.template(), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]);
         let written = body(&wire::BulkRequest { payments: rows.iter().collect() }, count * ROW_CAPACITY)?;
         let request = Request::create(endpoint, path, written);
-        let creating = Creating::begin(self, Wanted::AddBulk(rows), chunk).await?;
+        let creating = match Creating::begin(self, Wanted::AddBulk(rows), chunk).await? {
+            Begin::Creating(creating) => creating,
+            Begin::Done(record) => return Ok(BulkAccepted::of_record(record)),
+        };
         match creating.send::<Data<BulkAnswer<Item<BulkStatus>>>>(request).await {
             Ok((Data(answer), noted)) => {
                 let rows = row_outcomes(&answer, count);
@@ -192,6 +195,20 @@ impl Client {
 }
 
 impl BulkAccepted {
+    /// As the journal knows it.
+    pub(crate) fn of_record(record: ChunkRecord) -> Self {
+        let mut rows = vec![RowOutcome::Accepted; record.rows];
+        let ChunkState::Closed(Closed::AddedBulk { batch, exceptions }) = record.state else {
+            return Self { id: None, rows: vec![RowOutcome::Unknown; record.rows], warnings: Vec::new() };
+        };
+        for (position, outcome) in exceptions {
+            if let Some(row) = rows.get_mut(position) {
+                *row = outcome;
+            }
+        }
+        Self { id: batch, rows, warnings: Vec::new() }
+    }
+
     /// As the journal keeps it.
     pub(crate) fn to_closed(&self) -> Closed {
         let exceptions = self.rows.iter().enumerate().filter(|(_, outcome)| **outcome != RowOutcome::Accepted);

@@ -4,9 +4,17 @@ use crate::Client;
 use crate::error::{ClientError, ErrorKind};
 use crate::exchange::FromAnswer;
 use crate::intent::Intent;
-use crate::journal::{Begun, ChunkKey, Closed, Digest, Draft, JournalError, Known};
+use crate::journal::{Begun, ChunkKey, ChunkRecord, Closed, Digest, Draft, JournalError, Known};
 use crate::raw::{Create, Request};
 use crate::session::Ready;
+
+/// Whether an intent may be sent.
+pub(crate) enum Begin<'c> {
+    /// It may be sent.
+    Creating(Creating<'c>),
+    /// What has its key was added already.
+    Done(ChunkRecord),
+}
 
 /// An intent that is noted, and may be sent once.
 pub(crate) struct Creating<'c> {
@@ -23,11 +31,12 @@ impl<'c> Creating<'c> {
         client: &'c Client,
         wanted: crate::intent::Wanted,
         chunk: Option<(ChunkKey, Digest)>,
-    ) -> Result<Self, ClientError> {
+    ) -> Result<Begin<'c>, ClientError> {
         let ready = client.sessions().ready(client.retry()).await?;
         let draft = Draft { chunk, ..Draft::new(wanted, client.environment().now()) };
         match client.journal().begin(draft).await.map_err(not_noted)? {
-            Begun::Noted(intent, before) => Ok(Self { client, ready, intent, before }),
+            Begun::Noted(intent, before) => Ok(Begin::Creating(Self { client, ready, intent, before })),
+            Begun::Done(record) => Ok(Begin::Done(record)),
             Begun::Open(open) => Err(ClientError::new(
                 ErrorKind::Unresolved,
                 "the identifier has an intent whose outcome isn't known; resolve it first (nothing was sent)",

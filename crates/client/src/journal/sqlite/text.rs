@@ -1,6 +1,6 @@
 //! What is wanted, and what became of it, as text. The guide's JSON serves: it is what would be sent.
 
-use asaanbill_core::{BulkRequestId, NewPayment, PaymentId, Psid};
+use asaanbill_core::{BulkRequestId, NewPayment};
 use asaanbill_wire::{AddRequest, BulkRequest, BulkRow, Literals, generation_type, read_generation_type};
 
 use super::Failed;
@@ -51,7 +51,12 @@ pub(super) fn write_closed(how: &Closed) -> Result<(&'static str, Option<i64>, O
     })
 }
 
-pub(super) fn read_closed(state: &str, batch: Option<i64>, exceptions: Option<&str>) -> Result<Closed, Failed> {
+pub(super) fn read_closed(
+    state: &str,
+    batch: Option<i64>,
+    exceptions: Option<&str>,
+    known: Known,
+) -> Result<Closed, Failed> {
     let list = || -> Result<Vec<(usize, RowOutcome)>, Failed> {
         let list: Vec<(usize, String, Box<str>)> =
             serde_json::from_str(exceptions.unwrap_or("[]")).map_err(|_| UNREADABLE)?;
@@ -60,8 +65,7 @@ pub(super) fn read_closed(state: &str, batch: Option<i64>, exceptions: Option<&s
     Ok(match state {
         "not_sent" => Closed::NotSent,
         "refused" => Closed::Refused(list()?.into_iter().map(|(_, outcome)| outcome).collect()),
-        // Only batches are parts of imports, so nobody asks which payment it was.
-        "added" => Closed::Added(Known { psid: None::<Psid>, payment: None::<PaymentId> }),
+        "added" => Closed::Added(known),
         "added_bulk" => {
             let batch = batch.and_then(|batch| BulkRequestId::try_from(batch).ok());
             Closed::AddedBulk { batch, exceptions: list()? }
@@ -101,7 +105,9 @@ fn outcome(word: &str, words: Box<str>) -> RowOutcome {
 mod tests {
     use asaanbill_core::{Fields, NewPayment, PaymentKind};
 
-    use super::{Closed, RowOutcome, Rows, Wanted, read, read_closed, write, write_closed};
+    use super::{Closed, Known, RowOutcome, Rows, Wanted, read, read_closed, write, write_closed};
+
+    const NOTHING: Known = Known { psid: None, payment: None };
 
     #[test]
     fn what_is_written_is_read() {
@@ -136,7 +142,7 @@ mod tests {
             Closed::AddedBulk { batch: Some("11".parse().unwrap()), exceptions },
         ] {
             let (state, batch, exceptions) = write_closed(&closed).ok().unwrap();
-            assert_eq!(read_closed(state, batch, exceptions.as_deref()).ok(), Some(closed));
+            assert_eq!(read_closed(state, batch, exceptions.as_deref(), NOTHING).ok(), Some(closed));
         }
     }
 
@@ -145,7 +151,7 @@ mod tests {
         for (kind, body) in [("BULK", ""), ("PSID", "{}"), ("PSID", r#"{"payment":{"title":5}}"#), ("COINS", "{}")] {
             assert!(read(kind, body).is_err());
         }
-        assert!(read_closed("paid", None, None).is_err());
-        assert!(read_closed("refused", None, Some("x")).is_err());
+        assert!(read_closed("paid", None, None, NOTHING).is_err());
+        assert!(read_closed("refused", None, Some("x"), NOTHING).is_err());
     }
 }
