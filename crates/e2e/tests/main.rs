@@ -5,6 +5,7 @@
 mod faults;
 mod import;
 mod life;
+mod privacy;
 mod random;
 mod schedules;
 mod suite;

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::ImportOptions;
 use super::chunk::{Chunk, Done, Row};
@@ -17,6 +18,7 @@ use crate::Client;
 use crate::check::EdgeWhiteSpace;
 use crate::error::ClientError;
 use crate::journal::{ChunkKey, ChunkRecord};
+use crate::trace::operation;
 
 /// Reads rows, and makes of them chunks that are ready to be sent.
 pub(super) struct Chunker {
@@ -58,7 +60,10 @@ impl Chunker {
                 return None;
             }
             let future: BoxFuture<'static, _> = match chunker.next().await {
-                Ok(Some(chunk)) => Box::pin(chunk.run(Arc::clone(&chunker.stop))),
+                Ok(Some(chunk)) => {
+                    let span = operation!("import", first_row = chunk.first, rows = chunk.rows.len());
+                    Box::pin(chunk.run(Arc::clone(&chunker.stop)).instrument(span))
+                }
                 Ok(None) => return None,
                 Err(error) => {
                     chunker.over = true;
