@@ -47,9 +47,9 @@ impl Client {
     /// The same client, with the same login, connections, journal and limits, that sends again by another policy: for a part
     /// of the program that does its own waiting. The policy's total is at most the quiescence.
     #[must_use]
-    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+    pub fn with_retry(self, policy: RetryPolicy) -> Self {
         let total = policy.total.min(self.inner.resolve.quiescence);
-        Self { inner: Arc::clone(&self.inner), retry: policy.total(total) }
+        Self { retry: policy.total(total), ..self }
     }
 
     /// Logs in now, unless it has, and says which channel the user belongs to. Operations do so by themselves.

@@ -53,11 +53,34 @@ fn nonsense() -> impl Strategy<Value = String> {
     let deep = (1_usize..20_000, any::<bool>())
         .prop_map(|(depth, list)| if list { "[".repeat(depth) } else { r#"{"data":"#.repeat(depth) });
     let scalar = prop::sample::select(vec![
-        "null", "true", "-1", "1e999", "\"\"", r#""\ud800""#, "[]", "{}", "\"N/A\"", "99999999999999999999999",
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "\"\"",
+        r#""\ud800""#,
+        "[]",
+        "{}",
+        "\"N/A\"",
+        "99999999999999999999999",
     ]);
     let field = prop::sample::select(vec![
-        "id", "psid", "status", "amount", "dueDate", "createdAt", "content", "totalElements", "isLast", "payments",
-        "bulkPaymentRequestId", "token", "channel", "data", "responseCode", "responseMessage",
+        "id",
+        "psid",
+        "status",
+        "amount",
+        "dueDate",
+        "createdAt",
+        "content",
+        "totalElements",
+        "isLast",
+        "payments",
+        "bulkPaymentRequestId",
+        "token",
+        "channel",
+        "data",
+        "responseCode",
+        "responseMessage",
     ]);
     let object = prop::collection::vec((field, scalar.clone()), 0..12).prop_map(|members| {
         format!(
@@ -66,7 +89,7 @@ fn nonsense() -> impl Strategy<Value = String> {
         )
     });
     let data = prop_oneof![
-        scalar,
+        scalar.prop_map(str::to_owned),
         object.clone(),
         object.prop_map(|object| format!(r#"{{"content":[{object},1,null],"payments":[{object}],"isLast":false}}"#))
     ];

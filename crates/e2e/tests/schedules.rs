@@ -327,7 +327,7 @@ async fn run(seed: u64, naive: bool, folder: &Path) -> Report {
         }
     }
     if !broken.is_empty() && !naive {
-        broken.extend(schedule.log.drain(..));
+        broken.append(&mut schedule.log);
     }
     let kinds = kinds.lock().unwrap().clone();
     Report { broken, fired: schedule.faults.fired(), kinds, resolved }
