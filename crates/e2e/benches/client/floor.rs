@@ -99,6 +99,8 @@ impl Floor {
     }
 
     pub(crate) fn reqwest(hub: &str) -> Self {
+        // As a program does that chooses its cryptography itself. A second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
         Self::Reqwest(client, address(hub))
     }
