@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use asaanbill_client::Client;
+use asaanbill_client::{Client, RetryPolicy};
 use asaanbill_storage::{Location, Sqlite};
 use axum::Router;
 use jiff::Timestamp;
@@ -44,6 +44,8 @@ impl Receiver {
     /// A receiver with its inbox at `location`, which confirms with this client and hands over to this handler. An inbox in
     /// memory is for tests: a crash loses what it has acknowledged.
     pub fn builder(location: Location, client: Client, handler: impl Handler + 'static) -> ReceiverBuilder {
+        // The worker has its own schedule: an attempt that waits would hold up all other events.
+        let client = client.with_retry(RetryPolicy::never());
         ReceiverBuilder { location, client, handler: Box::new(handler), clock: Clock::default() }
     }
 
