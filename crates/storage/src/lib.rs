@@ -10,6 +10,8 @@
 //! - `Postgres` (feature `postgres`), one database and several instances: a bounded pool of connections, transactions that are
 //!   run again when others were in the way, and migrations that one instance applies while the others wait.
 //!
+//! For both a durable [`queue`], whose jobs are enqueued and completed inside the user's own transactions.
+//!
 //! # What it is not
 //!
 //! It knows no payments and no tables: those who use it bring their own SQL, in the language of the engine that they chose,
@@ -46,6 +48,8 @@ mod sqlite;
 
 #[cfg(feature = "postgres")]
 mod postgres;
+
+pub mod queue;
 
 mod migrate;
 
