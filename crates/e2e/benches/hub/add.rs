@@ -9,7 +9,7 @@ use crate::floor::Floor;
 use crate::hub::{Adds, Hub};
 use crate::load::{self, Measured, Typical};
 use crate::process::Running;
-use crate::report::{Bound, Report};
+use crate::report::{Amount, Bound, Report};
 use crate::{Bench, Outcome};
 
 /// Connections on SQLite.
@@ -40,8 +40,8 @@ impl Bench {
 pub(crate) fn on_sqlite(bench: &Bench, report: &mut Report) -> Outcome {
     let folder = TempDir::new()?;
     let (_http, http) = Running::floor(&Floor::Http)?;
-    let (_floor, floor) = Running::floor(&Floor::Sqlite(folder.path().join("floor.db")))?;
-    let (_sim, sim) = bench.program.sim_on(&folder.path().join("sim.db"))?;
+    let floor = Running::floor(&Floor::Sqlite(folder.path().join("floor.db")))?;
+    let sim = bench.program.sim_on(&folder.path().join("sim.db"))?;
     let alone = rounds(bench, &[http], MANY, "http")?;
     report.alone(format!("F1: parse and answer, {MANY} connections"), alone.rate, Bound::None);
     for connections in CONNECTIONS {
@@ -50,6 +50,9 @@ pub(crate) fn on_sqlite(bench: &Bench, report: &mut Report) -> Outcome {
         report.beside(what("rate"), floor.rate, real.rate, RATE);
         report.beside(what("median"), floor.median, real.median, Bound::None);
         report.beside(what("p99"), floor.p99, real.p99, P99);
+        if let (Some(floor), Some(real)) = (floor.cpu, real.cpu) {
+            report.beside(what("processor time"), floor, real, Bound::None);
+        }
     }
     Ok(())
 }
@@ -57,25 +60,49 @@ pub(crate) fn on_sqlite(bench: &Bench, report: &mut Report) -> Outcome {
 /// On PostgreSQL.
 pub(crate) fn on_postgres(bench: &Bench, cluster: &Cluster, report: &mut Report) -> Outcome {
     let folder = TempDir::new()?;
-    let (_floor, floor) = Running::floor(&Floor::Postgres(cluster.database("floor")?))?;
+    let floor = Running::floor(&Floor::Postgres(cluster.database("floor")?))?;
     let sim = bench.program.sim(&cluster.database("sim")?, folder.path())?;
     let hub = Hub::log_in(sim.address)?;
-    let (floor, real) = compare(bench, &floor, &hub, MANY)?;
+    let (floor, real) = compare(bench, &floor, &(sim, hub), MANY)?;
     report.beside(format!("add, PostgreSQL, {MANY} connections: rate"), floor.rate, real.rate, RATE);
     report.beside(format!("add, PostgreSQL, {MANY} connections: p99"), floor.p99, real.p99, Bound::None);
     Ok(())
 }
 
+/// What one side showed.
+struct Side {
+    rate: Amount,
+    median: Amount,
+    p99: Amount,
+    /// Of the server, for each answer, where the system says.
+    cpu: Option<Amount>,
+}
+
+impl Side {
+    fn of(rounds: &[Measured], spent: Option<Duration>) -> Self {
+        let Typical { rate, median, p99 } = Typical::of(rounds);
+        let answers: u64 = rounds.iter().map(|round| round.answers).sum();
+        let each = |spent: Duration| u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX) / answers.max(1);
+        Self { rate, median, p99, cpu: spent.map(|spent| Amount::Time(Duration::from_nanos(each(spent)))) }
+    }
+}
+
 /// Both sides in turns.
-fn compare(bench: &Bench, floor: &Hub, real: &Hub, connections: usize) -> Outcome<(Typical, Typical)> {
+fn compare(bench: &Bench, floor: &(Running, Hub), real: &(Running, Hub), connections: usize) -> Outcome<(Side, Side)> {
     let (rounds, _) = bench.rounds();
-    let (mut floors, mut reals) = (Vec::new(), Vec::new());
+    let mut seen = [Vec::new(), Vec::new()];
+    let before = [floor.0.cpu()?, real.0.cpu()?];
     for nth in 0..rounds {
         let name = format!("c{connections}-{nth}");
-        floors.push(round(bench, std::slice::from_ref(floor), connections, &name)?);
-        reals.push(round(bench, std::slice::from_ref(real), connections, &name)?);
+        for ((_, hub), seen) in [floor, real].into_iter().zip(&mut seen) {
+            seen.push(round(bench, std::slice::from_ref(hub), connections, &name)?);
+        }
     }
-    Ok((Typical::of(&floors), Typical::of(&reals)))
+    let spent = |side: &(Running, Hub), before: Option<Duration>| -> Outcome<Option<Duration>> {
+        Ok(side.0.cpu()?.zip(before).map(|(now, before)| now.saturating_sub(before)))
+    };
+    let [floors, reals] = seen;
+    Ok((Side::of(&floors, spent(floor, before[0])?), Side::of(&reals, spent(real, before[1])?)))
 }
 
 /// Rounds of one side alone.

@@ -64,7 +64,9 @@ impl Cluster {
         match programs() {
             Some(programs) => Self::start(&programs).map(Some),
             None => {
-                report.skip(format!("{part}, as PostgreSQL's initdb and postgres are neither in ${PROGRAMS} nor on the path"));
+                report.skip(format!(
+                    "{part}, as PostgreSQL's initdb and postgres are neither in ${PROGRAMS} nor on the path"
+                ));
                 Ok(None)
             }
         }

@@ -270,6 +270,7 @@ impl Row {
 fn payments_only(schema: &str) -> String {
     let lines = schema.lines().filter(|line| !line.trim_start().starts_with("--"));
     let code = lines.collect::<Vec<_>>().join("\n");
-    let about_payments = |statement: &&str| statement.contains("CREATE TABLE payments ") || statement.contains(" ON payments ");
+    let about_payments =
+        |statement: &&str| statement.contains("CREATE TABLE payments ") || statement.contains(" ON payments ");
     code.split_inclusive(';').filter(about_payments).collect()
 }

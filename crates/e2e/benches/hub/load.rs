@@ -95,7 +95,12 @@ pub(crate) fn run(requests: &Arc<impl Requests>, connections: usize, time: Durat
         return Err(format!("no answer in {:?}", begin.elapsed()).into());
     }
     let rate = u128::try_from(taken.len())? * 1_000_000_000 / span.as_nanos().max(1);
-    Ok(Measured { rate: u64::try_from(rate)?, median: taken[taken.len() / 2], p99: taken[taken.len() * 99 / 100], answers })
+    Ok(Measured {
+        rate: u64::try_from(rate)?,
+        median: taken[taken.len() / 2],
+        p99: taken[taken.len() * 99 / 100],
+        answers,
+    })
 }
 
 /// What one thread saw.

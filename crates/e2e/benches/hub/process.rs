@@ -138,6 +138,22 @@ impl Running {
         if asked.success() && stopped.success() { Ok(()) } else { Err(format!("it stopped with {stopped}").into()) }
     }
 
+    /// The processor time that its threads have had so far, where the system says.
+    ///
+    /// # Errors
+    ///
+    /// If the system says something unreadable.
+    pub(crate) fn cpu(&self) -> Outcome<Option<Duration>> {
+        let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return Ok(None) };
+        let mut sum = Duration::ZERO;
+        for thread in threads {
+            // One may have ended meanwhile.
+            let Ok(figures) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            sum += Duration::from_nanos(figures.split(' ').next().unwrap_or_default().parse()?);
+        }
+        Ok(Some(sum))
+    }
+
     /// The memory that it has, where the system says.
     ///
     /// # Errors

@@ -125,7 +125,9 @@ impl Store {
 
     fn batches(&self) -> Vec<String> {
         let batches = self.payments / BATCH;
-        (0..SAMPLED_PAGES).map(|nth| format!("/integration/bulk-payment-request/{}", 1 + batches * nth / SAMPLED_PAGES)).collect()
+        (0..SAMPLED_PAGES)
+            .map(|nth| format!("/integration/bulk-payment-request/{}", 1 + batches * nth / SAMPLED_PAGES))
+            .collect()
     }
 }
 

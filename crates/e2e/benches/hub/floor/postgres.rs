@@ -30,7 +30,13 @@ pub(super) async fn open(url: &str) -> Result<Client, Error> {
 }
 
 /// Inserts rows with the numbers after `last`, those of a batch or singles.
-async fn insert(client: &Client, statement: &Statement, rows: &[Row], last: i64, batch: Option<i64>) -> Result<(), Error> {
+async fn insert(
+    client: &Client,
+    statement: &Statement,
+    rows: &[Row],
+    last: i64,
+    batch: Option<i64>,
+) -> Result<(), Error> {
     let text = |of: fn(&Row) -> &str| -> Vec<&str> { rows.iter().map(of).collect() };
     let ids: Vec<i64> = (last + 1..).take(rows.len()).collect();
     let psids: Vec<String> = ids.iter().map(|id| psid(*id)).collect();

@@ -36,7 +36,16 @@ fn insert(statement: &mut Statement<'_>, id: i64, row: &Row, bulk: Option<(i64, 
     let at = 1_700_000_000_000_000 + request.unwrap_or(id) * 50_000;
     let psid = psid(id);
     statement.execute(params![
-        id, title, identifier, amount, due_date, amount_after_due_date, psid, request, place, at
+        id,
+        title,
+        identifier,
+        amount,
+        due_date,
+        amount_after_due_date,
+        psid,
+        request,
+        place,
+        at
     ])?;
     Ok(())
 }
