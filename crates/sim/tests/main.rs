@@ -47,6 +47,7 @@ mod journal;
 
 mod invariants;
 mod linear;
+mod model;
 mod seeded;
 mod totals;
 
