@@ -223,7 +223,7 @@ async fn compare(hub: &Hub, ledger: &Ledger, ids: &[u64], psids: &mut Vec<String
         let record = ids.iter().position(|own| *own == id).unwrap_or_else(|| panic!("no record {id} in the ledger"));
         let Some(psid) = ledger.records[record].psid else { panic!("{id} has a PSID too early") };
         let own = one["psid"].as_str().unwrap();
-        // PSIDs that are new came in the order in which they were given, if not by a seed.
+        // Which number a PSID has is the hub's business: whom it serves isn't.
         if psids.len() <= psid {
             psids.resize(psid + 1, String::new());
         }
@@ -232,9 +232,6 @@ async fn compare(hub: &Hub, ledger: &Ledger, ids: &[u64], psids: &mut Vec<String
             own.clone_into(&mut psids[psid]);
         }
         assert_eq!(psids[psid], own);
-        if !ledger.seeded {
-            assert_eq!(own, crate::hub::psid(psid as u64 + 1), "in the order in which they were given");
-        }
         assert_eq!(one["paidAt"] != "N/A", ledger.records[record].status == "PROCESSED");
     }
     let shown = |one: &Value| format!("{} {}", one["id"], one["status"].as_str().unwrap());
@@ -253,7 +250,7 @@ async fn compare(hub: &Hub, ledger: &Ledger, ids: &[u64], psids: &mut Vec<String
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::stores::cases(80), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_hub_is_as_the_ledger(sequential 1..20 => HubBesideLedger);
