@@ -1,19 +1,62 @@
-//! What the hub's records say of a call-back.
+//! What the hub's records say of a call-back. No I/O: pages of records in, a verdict out.
 
-use asaanbill_client::{BulkRequest, Client, ClientError, Page, PageRequest, Payment, Status};
-use asaanbill_core::{Amount, BulkRequestId, ChannelId, PaymentId, PaymentStatus, Psid};
-use asaanbill_storage::StorageError;
+use asaanbill_core::{Amount, BulkRequestId, ChannelId, KARACHI, PaymentId, Psid};
 use asaanbill_wire::{BULK_APPROVED_PATH, BulkApproved, Money, Processed, Scalar};
-use jiff::Timestamp;
 
-use crate::handler::{Confirmed, ConfirmedBulk, ConfirmedPayment, Effect, HandlerError};
-use crate::inbox::{Inbox, Open, ReceiptState};
+use crate::event::Effect;
+use crate::receipt::{ReceiptState, SWEPT_PATH};
+use crate::record::{PaymentRecord, RecordPage};
 
-/// What the records say.
+/// What a call-back is about, and so what the hub is asked: those about the same are asked for once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum About {
+    /// A PSID's payments.
+    Psid(Psid),
+    /// A batch.
+    Bulk(BulkRequestId),
+}
+
+/// What a call-back claims.
+#[derive(Clone, Debug)]
+pub(crate) enum Claim {
+    /// A payment is paid.
+    Paid(Box<Processed>),
+    /// A batch is done.
+    Done,
+    /// The sweep saw that this record is paid.
+    Swept(PaymentId),
+}
+
+/// What the sweep notes in the inbox, in the place of a call-back's body.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SweptBody {
+    pub(crate) psid: String,
+    pub(crate) id: u64,
+}
+
+/// Reads a receipt. None if it names nothing that the hub could be asked about.
+pub(crate) fn read(path: &str, body: &str) -> Option<(About, Claim)> {
+    match path {
+        BULK_APPROVED_PATH => {
+            let claimed: BulkApproved = serde_json::from_str(body).ok()?;
+            let id = claimed.bulk_payment_request_id?.whole()?;
+            Some((About::Bulk(id.try_into().ok()?), Claim::Done))
+        }
+        SWEPT_PATH => {
+            let SweptBody { psid, id } = serde_json::from_str(body).ok()?;
+            Some((About::Psid(psid.parse().ok()?), Claim::Swept(id.try_into().ok()?)))
+        }
+        _ => {
+            let claimed: Processed = serde_json::from_str(body).ok()?;
+            let psid = claimed.psid.as_ref().map(Scalar::as_str)?.parse().ok()?;
+            Some((About::Psid(psid), Claim::Paid(Box::new(claimed))))
+        }
+    }
+}
+
+/// What the records say, if none of them is free to confirm the call-back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// They show what the call-back claims, and its effect is in the inbox.
-    Confirmed,
     /// They don't show it yet, or not to the end: ask again later, and in the end give up with this state.
     NotYet { at_last: ReceiptState },
     /// The hub knows nothing of the kind.
@@ -22,86 +65,9 @@ pub(crate) enum Verdict {
     Closed(ReceiptState),
 }
 
-/// Why there is no verdict.
-pub(crate) enum Undecided {
-    /// The hub can't be asked: that says nothing about the call-back.
-    Hub(ClientError),
-    /// The inbox fails.
-    Inbox(StorageError),
-}
-
-/// Asks the hub about a call-back, and notes the effect if the records confirm it.
-pub(crate) async fn confirm(client: &Client, inbox: &Inbox, open: &Open, now: Timestamp) -> Result<Verdict, Undecided> {
-    const UNREADABLE: Verdict = Verdict::Closed(ReceiptState::Rejected);
-    if open.path == BULK_APPROVED_PATH {
-        let claimed: Option<BulkApproved> = serde_json::from_str(&open.body).ok();
-        let id = claimed.and_then(|claimed| claimed.bulk_payment_request_id).and_then(|id| id.whole());
-        let Some(id) = id.and_then(|id| BulkRequestId::try_from(id).ok()) else { return Ok(UNREADABLE) };
-        let confirming = Confirming { client, inbox, channel: client.log_in().await?, receipt: open.id, now };
-        return confirming.bulk(id).await;
-    }
-    let claimed: Option<Processed> = serde_json::from_str(&open.body).ok();
-    let Some(claimed) = claimed else { return Ok(UNREADABLE) };
-    let psid = claimed.psid.as_ref().map(Scalar::as_str).and_then(|psid| psid.parse().ok());
-    let Some(psid) = psid else { return Ok(UNREADABLE) };
-    let confirming = Confirming { client, inbox, channel: client.log_in().await?, receipt: open.id, now };
-    confirming.payment(psid, &claimed).await
-}
-
-/// How many of a PSID's records are read at once, newest first. A genuine call-back is about one of the newest.
-const PAGE_SIZE: u32 = 1_000;
-
-/// The most pages of one PSID's records that are read: 100,000 payments of one template.
-const PAGES_MAX: usize = 100;
-
-struct Confirming<'a> {
-    client: &'a Client,
-    inbox: &'a Inbox,
-    channel: ChannelId,
-    receipt: i64,
-    now: Timestamp,
-}
-
-impl Confirming<'_> {
-    async fn bulk(&self, id: BulkRequestId) -> Result<Verdict, Undecided> {
-        let batch = match self.client.bulk_request(id).await {
-            Ok(batch) => batch,
-            Err(error) if error.is_not_found() => return Ok(Verdict::Unknown),
-            Err(error) => return Err(error.into()),
-        };
-        if !is_done(&batch) {
-            return Ok(Verdict::NotYet { at_last: ReceiptState::Unconfirmed });
-        }
-        let first = self.claim(vec![Effect::Bulk(self.channel, id)]).await?;
-        Ok(if first { Verdict::Confirmed } else { Verdict::Closed(ReceiptState::Duplicate) })
-    }
-
-    /// Reads the PSID's records from the newest back, until one confirms the call-back that has confirmed no other.
-    async fn payment(&self, psid: Psid, claimed: &Processed) -> Result<Verdict, Undecided> {
-        let mut seen = Seen::default();
-        let mut page = PageRequest::new(0, PAGE_SIZE).ok();
-        for _ in 0..PAGES_MAX {
-            let Some(request) = page else { break };
-            let read = self.client.search(psid, request).await?;
-            let confirming = seen.look_at(&read, claimed);
-            let effects: Vec<_> = confirming.into_iter().map(|id| Effect::Payment(self.channel, id)).collect();
-            if !effects.is_empty() && self.claim(effects).await? {
-                return Ok(Verdict::Confirmed);
-            }
-            page = request.next().filter(|_| !read.is_last);
-        }
-        seen.undecided |= page.is_some();
-        Ok(seen.verdict())
-    }
-
-    async fn claim(&self, effects: Vec<Effect>) -> Result<bool, StorageError> {
-        self.inbox.claim(self.receipt, effects, self.now).await
-    }
-}
-
-/// What was seen among a PSID's records.
-#[derive(Default)]
-struct Seen {
+/// What was seen among a PSID's records for one call-back.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
     /// Any record.
     any: bool,
     /// A paid one.
@@ -114,29 +80,33 @@ struct Seen {
 
 impl Seen {
     /// Looks at some more records. Says which of them are paid and match, oldest first.
-    fn look_at(&mut self, page: &Page<Payment>, claimed: &Processed) -> Vec<PaymentId> {
+    pub(crate) fn look_at<'p>(&mut self, page: &'p RecordPage, claim: &Claim) -> Vec<(PaymentId, &'p PaymentRecord)> {
         let mut confirming = Vec::new();
-        for record in &page.items {
+        for record in &page.records {
             self.any = true;
-            let status = record.status();
-            let paid = status == Some(Status::Known(PaymentStatus::Processed));
+            let paid = record.is_paid();
             self.paid |= paid;
-            match (matches(record, claimed), paid, record.id()) {
-                (true, true, Some(id)) => confirming.push(id),
+            match (matches(record, claim), paid, record.id()) {
+                (true, true, Some(id)) => confirming.push((id, record)),
                 // Paid, but without a number there is no key; or not paid yet, as a call-back may be faster than the records.
                 (true, true, None) => self.undecided = true,
-                (true, false, _) => self.undecided |= !is_over(status.as_ref()),
+                (true, false, _) => self.undecided |= !record.is_over(),
                 (false, _, _) => {}
             }
         }
-        confirming.sort_unstable();
+        confirming.sort_unstable_by_key(|(id, _)| *id);
         self.matching |= !confirming.is_empty();
         self.undecided |= page.unread > 0;
         confirming
     }
 
+    /// Not all records could be read: what wasn't may hold what is claimed.
+    pub(crate) fn cut_short(&mut self) {
+        self.undecided = true;
+    }
+
     /// What all of it says, if no record was free to confirm the call-back.
-    fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         match self {
             // The next payment on the PSID looks like the one before it, and so do their call-backs.
             Self { undecided: true, matching: true, .. } => Verdict::NotYet { at_last: ReceiptState::Duplicate },
@@ -149,65 +119,82 @@ impl Seen {
     }
 }
 
-/// Whether a call-back's amounts are the record's. A record without them (an open QR code's template) matches any.
-fn matches(record: &Payment, claimed: &Processed) -> bool {
-    let same = |record: Option<Amount>, claimed: &Option<Money>| match record {
-        None => true,
-        Some(amount) => claimed.as_ref().and_then(Money::amount) == Some(amount),
+/// The effect of a payment, with its record as it is kept for the handler.
+pub(crate) fn effect_of(channel: ChannelId, id: PaymentId, record: &PaymentRecord) -> (Effect, String) {
+    (Effect::Payment(channel, id), serde_json::to_string(record).unwrap_or_default())
+}
+
+/// Whether a record can be what is claimed. One without amounts (an open QR code's template) matches any.
+fn matches(record: &PaymentRecord, claim: &Claim) -> bool {
+    match claim {
+        Claim::Done => false,
+        Claim::Swept(id) => record.id() == Some(*id),
+        Claim::Paid(claimed) => {
+            let claimed_amount = claimed.amount.as_ref().and_then(Money::amount);
+            let amount_fits = match record.amount() {
+                None => true,
+                Some(amount) => claimed_amount == Some(amount) || is_late_amount(record, claimed_amount),
+            };
+            let after_fits = match record.amount_after_due_date() {
+                None => true,
+                after => claimed.amount_after_due_date.as_ref().and_then(Money::amount) == after,
+            };
+            amount_fits && after_fits
+        }
+    }
+}
+
+/// Whether a claimed amount is what was owed on the day of payment: after the due date it is the later amount. The guide
+/// doesn't say which of the two a call-back has as its `amount`.
+fn is_late_amount(record: &PaymentRecord, claimed: Option<Amount>) -> bool {
+    let paid_late = match (record.paid_at(), record.due_date()) {
+        (Some(paid), Some(due)) => KARACHI.to_datetime(paid).date() > due,
+        // Of a day that can't be read nobody knows.
+        _ => true,
     };
-    same(record.amount(), &claimed.amount) && same(record.amount_after_due_date(), &claimed.amount_after_due_date)
+    claimed.is_some() && paid_late && claimed == record.amount_after_due_date()
 }
 
-/// Whether a payment can't be paid any more. Of a status that the guide doesn't have, nobody knows.
-fn is_over(status: Option<&Status>) -> bool {
-    matches!(status, Some(Status::Known(PaymentStatus::Discarded | PaymentStatus::Errored)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether each of a batch's payments has its PSID or never will, and one at least has it. Of one that can't be read nobody
-/// knows.
-fn is_done(batch: &BulkRequest) -> bool {
-    let has_psid = |payment: &Payment| payment.psid().is_some();
-    batch.unread == 0
-        && batch.payments.iter().all(|payment| has_psid(payment) || is_over(payment.status().as_ref()))
-        && batch.payments.iter().any(has_psid)
-}
+    const BILL: &str =
+        r#"{"id":"7","amount":"50","amountAfterDueDate":"55","dueDate":"2025-08-31","status":"PROCESSED","#;
 
-/// The hub's record of an effect, as it stands now.
-///
-/// # Errors
-///
-/// If the hub can't be asked, or doesn't show it any more.
-pub(crate) async fn record(client: &Client, effect: Effect) -> Result<Confirmed, HandlerError> {
-    let (Effect::Payment(channel, _) | Effect::Bulk(channel, _)) = effect;
-    if client.log_in().await? != channel {
-        return Err("the client belongs to another channel than the event".into());
+    /// A record paid then, and a call-back of these amounts.
+    fn check(paid_at: &str, amount: &str, after: &str, expected: bool) {
+        let record = serde_json::from_str(&format!(r#"{BILL}"paidAt":"{paid_at}"}}"#)).unwrap();
+        let claimed = serde_json::from_str(&format!(r#"{{"amount":{amount},"amountAfterDueDate":{after}}}"#)).unwrap();
+        assert_eq!(matches(&record, &Claim::Paid(claimed)), expected, "{paid_at} {amount} {after}");
     }
-    match effect {
-        Effect::Payment(channel, id) => {
-            let record = client.payment(id).await?;
-            if record.id() != Some(id) || record.status() != Some(Status::Known(PaymentStatus::Processed)) {
-                return Err("the hub doesn't show the payment as paid any more".into());
-            }
-            Ok(Confirmed::Payment(ConfirmedPayment { channel, id, record: Box::new(record) }))
-        }
-        Effect::Bulk(channel, id) => {
-            let record = client.bulk_request(id).await?;
-            if !is_done(&record) {
-                return Err("the hub doesn't show the batch as done any more".into());
-            }
-            Ok(Confirmed::Bulk(ConfirmedBulk { channel, id, record }))
+
+    #[test]
+    fn either_amount_is_right_depending_on_the_day_paid() {
+        let (in_time, late) = ("11:59PM 31-Aug-2025", "12:00AM 01-Sep-2025");
+        check(in_time, r#""50""#, r#""55""#, true);
+        check(in_time, "50.0", "55.00", true);
+        check(in_time, r#""55""#, r#""55""#, false);
+        check(late, r#""55""#, r#""55""#, true);
+        check(late, r#""50""#, r#""55""#, true);
+        check("N/A", r#""55""#, r#""55""#, true);
+        for (amount, after) in [("51", "55"), ("50", "56"), ("50", "null"), ("null", "55"), ("55", "50"), ("0", "0")] {
+            check(late, amount, after, false);
         }
     }
-}
 
-impl From<ClientError> for Undecided {
-    fn from(error: ClientError) -> Self {
-        Self::Hub(error)
-    }
-}
-
-impl From<StorageError> for Undecided {
-    fn from(error: StorageError) -> Self {
-        Self::Inbox(error)
+    #[test]
+    fn what_names_nothing_is_not_read() {
+        let check = |path: &str, body: &str, expected: bool| assert_eq!(read(path, body).is_some(), expected, "{body}");
+        let psid = "100139100100144754584584";
+        check("/processed", &format!(r#"{{"psid":"{psid}"}}"#), true);
+        check("/processed", &format!(r#"{{"psid":{psid}}}"#), true);
+        check("/processed", r#"{"psid":"1"}"#, false);
+        check("/processed", "{}", false);
+        check("/processed", "psid", false);
+        check("/bulk-payment-request-approved", r#"{"bulkPaymentRequestId":29}"#, true);
+        check("/bulk-payment-request-approved", r#"{"bulkPaymentRequestId":"x"}"#, false);
+        check("(sweep)", &format!(r#"{{"psid":"{psid}","id":7}}"#), true);
+        check("(sweep)", &format!(r#"{{"psid":"{psid}","id":0}}"#), false);
     }
 }

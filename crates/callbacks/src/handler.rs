@@ -1,10 +1,13 @@
-//! What a user's handler gets: what the hub's own records say.
+//! What a user's program does with an event.
 
 use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
 
-use asaanbill_client::{BulkRequest, Payment};
-use asaanbill_core::{BulkRequestId, ChannelId, PaymentId};
+use asaanbill_storage::rusqlite::Connection;
 use async_trait::async_trait;
+
+use crate::event::Confirmed;
 
 /// What failed in a handler. The event stays, and the handler is asked again later.
 pub type HandlerError = Box<dyn Error + Send + Sync>;
@@ -12,8 +15,7 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 /// What a program does when a payment is paid or a batch has its PSIDs.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Handles an event. It may come again, after a crash or an error, with the same effect key. Events come one after
-    /// another: the next one waits until this returns.
+    /// Handles an event. It may come again, after a crash, an error or the loss of its lease, with the same effect key.
     ///
     /// Cancellation: the future is dropped when the receiver is; the event comes again.
     ///
@@ -23,97 +25,80 @@ pub trait Handler: Send + Sync {
     async fn handle(&self, event: Confirmed) -> Result<(), HandlerError>;
 }
 
-/// Something that the hub's records confirm.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Confirmed {
-    /// A payment is paid.
-    Payment(ConfirmedPayment),
-    /// A batch has its PSIDs.
-    Bulk(ConfirmedBulk),
+/// A handler that writes into the inbox's own SQLite file, in the transaction that notes the event as handled: both are
+/// committed, or neither is, so that each event has its effect **exactly once**.
+///
+/// It runs on the store's only writer: no network, no waiting. Its tables are its own; those of the inbox it leaves alone.
+pub trait SqliteHandler: Send + Sync {
+    /// Handles an event. What it did is undone if it fails, or if the event turns out to be somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the event from being handled. A panic counts as an error.
+    fn handle(&self, event: &Confirmed, tx: &Connection) -> Result<(), HandlerError>;
 }
 
-/// A payment that the hub's records show as paid. Only the confirmer makes one.
-#[derive(Clone, Debug)]
-pub struct ConfirmedPayment {
-    pub(crate) channel: ChannelId,
-    pub(crate) id: PaymentId,
-    pub(crate) record: Box<Payment>,
+/// A handler that writes into the inbox's own PostgreSQL database, in the transaction that notes the event as handled: both
+/// are committed, or neither is, so that each event has its effect **exactly once**.
+///
+/// Several events may share a transaction; if one fails, the others are run again without it. A transaction may be run again
+/// for other reasons too, so a handler leaves no trace outside of it.
+#[cfg(feature = "postgres")]
+#[async_trait]
+pub trait PostgresHandler: Send + Sync {
+    /// Handles an event. What it did is undone if it fails, or if the event turns out to be somebody else's.
+    ///
+    /// Cancellation: everything is undone, and the event comes again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the event from being handled. A panic counts as an error.
+    async fn handle(&self, event: &Confirmed, tx: &asaanbill_storage::PostgresTransaction) -> Result<(), HandlerError>;
 }
 
-impl ConfirmedPayment {
-    /// Permanent and unique: the same for a repeat of this event, another for any other payment.
-    pub fn effect_key(&self) -> String {
-        Effect::Payment(self.channel, self.id).key()
-    }
+/// How events are handled: any [`Handler`] turns into one, at least once; the transactional ones are exactly once.
+#[derive(Clone)]
+pub struct Handling(pub(crate) Kind);
 
-    /// The record's number in the hub.
-    pub fn id(&self) -> PaymentId {
-        self.id
-    }
-
-    /// The hub's record.
-    pub fn record(&self) -> &Payment {
-        &self.record
-    }
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Plain(Arc<dyn Handler>),
+    Sqlite(Arc<dyn SqliteHandler>),
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<dyn PostgresHandler>),
 }
 
-/// A batch that the hub's records show as done. Only the confirmer makes one.
-#[derive(Clone, Debug)]
-pub struct ConfirmedBulk {
-    pub(crate) channel: ChannelId,
-    pub(crate) id: BulkRequestId,
-    pub(crate) record: BulkRequest,
-}
-
-impl ConfirmedBulk {
-    /// Permanent and unique: the same for a repeat of this event, another for any other batch.
-    pub fn effect_key(&self) -> String {
-        Effect::Bulk(self.channel, self.id).key()
+impl Handling {
+    /// Inside the SQLite inbox's transactions. The inbox must be in SQLite.
+    pub fn in_sqlite(handler: impl SqliteHandler + 'static) -> Self {
+        Self(Kind::Sqlite(Arc::new(handler)))
     }
 
-    /// The batch's number in the hub.
-    pub fn id(&self) -> BulkRequestId {
-        self.id
-    }
-
-    /// The hub's record, with the payments.
-    pub fn record(&self) -> &BulkRequest {
-        &self.record
+    /// Inside the PostgreSQL inbox's transactions. The inbox must be in PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub fn in_postgres(handler: impl PostgresHandler + 'static) -> Self {
+        Self(Kind::Postgres(Arc::new(handler)))
     }
 }
 
-/// What is to be handled once: a record of a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    Payment(ChannelId, PaymentId),
-    Bulk(ChannelId, BulkRequestId),
-}
-
-impl Effect {
-    const PAYMENT: &str = "payment";
-    const BULK: &str = "bulk";
-
-    /// Made from the hub's record, never from what a call-back claims.
-    pub(crate) fn key(self) -> String {
-        let (kind, channel, record) = self.columns();
-        format!("{kind}/{channel}/{record}")
-    }
-
-    /// As it is stored: kind, channel and record.
-    pub(crate) fn columns(self) -> (&'static str, i64, i64) {
-        match self {
-            Self::Payment(channel, id) => (Self::PAYMENT, channel.into(), id.into()),
-            Self::Bulk(channel, id) => (Self::BULK, channel.into(), id.into()),
-        }
-    }
-
-    pub(crate) fn from_columns(kind: &str, channel: i64, record: i64) -> Option<Self> {
-        let channel = channel.try_into().ok()?;
-        match kind {
-            Self::PAYMENT => Some(Self::Payment(channel, record.try_into().ok()?)),
-            Self::BULK => Some(Self::Bulk(channel, record.try_into().ok()?)),
-            _ => None,
-        }
+impl<H: Handler + 'static> From<H> for Handling {
+    fn from(handler: H) -> Self {
+        Self(Kind::Plain(Arc::new(handler)))
     }
 }
+
+impl fmt::Debug for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Plain(_) => "Handling(Handler)",
+            Kind::Sqlite(_) => "Handling(SqliteHandler)",
+            #[cfg(feature = "postgres")]
+            Kind::Postgres(_) => "Handling(PostgresHandler)",
+        })
+    }
+}
+
+/// Somebody else's code panicked: a handler's, or a hub's.
+#[derive(Debug, thiserror::Error)]
+#[error("it panicked")]
+pub(crate) struct Panicked;

@@ -60,23 +60,60 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod builder;
 mod receiver;
+mod settings;
+
+mod guard;
 mod serve;
 
-mod handler;
-
 mod confirm;
-mod worker;
+mod confirmer;
 
+mod dispatcher;
+mod sweeper;
+
+mod event;
+mod handler;
+mod hub;
+mod record;
+
+mod health;
+mod metrics;
+mod receipt;
+
+mod asking;
 mod clock;
-mod inbox;
+mod core;
+mod store;
 
 mod error;
 
 pub use asaanbill_storage::Location;
-pub use error::ReceiverError;
-pub use handler::{Confirmed, ConfirmedBulk, ConfirmedPayment, Handler, HandlerError};
-pub use inbox::{RECEIPTS_MAX, Receipt, ReceiptState};
-pub use receiver::{Receiver, ReceiverBuilder};
-pub use serve::CALLBACK_BODY_MAX;
-pub use worker::{CONFIRM_ATTEMPTS_UNKNOWN, CONFIRM_DELAYS_SECONDS};
+#[cfg(feature = "postgres")]
+pub use asaanbill_storage::PostgresTransaction;
+pub use asaanbill_storage::rusqlite;
+pub use asaanbill_wire::{PageRequest, Processed};
+pub use builder::ReceiverBuilder;
+pub use confirmer::{CONFIRM_ATTEMPTS_UNKNOWN, CONFIRM_DELAYS_SECONDS};
+pub use dispatcher::{HANDLE_ATTEMPTS_MAX, HANDLE_BACKOFF};
+pub use error::{ReceiverError, ReceiverErrorKind};
+pub use event::{Confirmed, ConfirmedBulk, ConfirmedPayment, Notice};
+pub use guard::{PATH_SECRET_MAX, PATH_SECRET_MIN};
+#[cfg(feature = "postgres")]
+pub use handler::PostgresHandler;
+pub use handler::{Handler, HandlerError, Handling, SqliteHandler};
+pub use health::{Health, Stuck, StuckKind};
+pub use hub::{HubError, HubRecords};
+pub use ipnet::IpNet;
+pub use receipt::{EffectView, History, RECEIPTS_MAX, Receipt, ReceiptState, SWEPT_PATH, Step};
+pub use receiver::{DRAIN_TIMEOUT, Receiver, Redrive};
+pub use record::{BulkRecord, PaymentRecord, RecordPage};
+pub use serve::{CALLBACK_BODY_MAX, CONNECTIONS_MAX};
+pub use settings::{
+    ACCEPT_TIMEOUT, ACCEPT_TIMEOUT_MAX, LOOKUPS_AT_ONCE, LOOKUPS_PER_SECOND, Limits, RETENTION, SWEEP_EVERY, Sweep,
+    UNRESOLVED_MAX, UNRESOLVED_PER_SOURCE_MAX,
+};
+#[cfg(feature = "postgres")]
+pub use store::PostgresUrl;
+pub use store::{Inbox, InboxError};

@@ -223,7 +223,7 @@ fn tell(steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn each_genuine_call_back_is_one_effect_and_a_forged_one_none(steps in prop::collection::vec(step(), 1..24)) {

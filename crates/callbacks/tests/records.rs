@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use asaanbill_callbacks::{CONFIRM_DELAYS_SECONDS, Confirmed, ReceiptState};
 
-use crate::hub::Mood;
-use crate::world::{MINUTE, World, bulk_approved, psid};
+use crate::world::{World, bulk_approved, psid};
 
 async fn pass_a_day(world: &mut World) {
     for seconds in CONFIRM_DELAYS_SECONDS {
@@ -175,31 +174,4 @@ async fn unreadable_records_decide_nothing() {
     pass_a_day(&mut world).await;
     assert_eq!(world.states().await, [ReceiptState::Unconfirmed]);
     assert_eq!(world.handled(), [""; 0]);
-}
-
-/// What isn't paid any more, or is another record, isn't handed over.
-#[tokio::test(start_paused = true)]
-async fn the_record_is_looked_at_again_before_it_is_handed_over() {
-    let mut world = World::in_memory().await;
-    let bills = ['A', 'B'].map(|letter| world.hub.bill(&psid(letter), "50", "55"));
-    for (letter, bill) in ['A', 'B'].into_iter().zip(bills) {
-        world.hub.pay(bill);
-        // The handler's look-up fails, so that the records can change before it.
-        world.hub.set_mood_for(&format!("/payment/{bill}"), Mood::Failing);
-        world.post_processed(&psid(letter), "50", Some("55")).await;
-    }
-    world.settle().await;
-    assert_eq!(world.states().await, [ReceiptState::Confirmed; 2]);
-    for bill in bills {
-        world.hub.set_mood_for(&format!("/payment/{bill}"), Mood::Well);
-    }
-    world.hub.set_status(bills[0], "APPROVED");
-    world.hub.set_id(bills[1], "77");
-    world.pass(MINUTE).await;
-    assert_eq!(world.handed_over(), [""; 0]);
-
-    world.hub.set_status(bills[0], "PROCESSED");
-    world.hub.set_id(bills[1], &bills[1].to_string());
-    world.pass(MINUTE).await;
-    assert_eq!(world.handled(), bills.map(|bill| format!("payment/23/{bill}")));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod sim;
+mod soak;
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

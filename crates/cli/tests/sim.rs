@@ -20,7 +20,7 @@ const STOP_MAX: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running simulator. It is killed if a test fails.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
     line: String,
@@ -30,11 +30,17 @@ struct Running {
 
 impl Running {
     /// On a free port, in a folder of its own, with these arguments.
-    fn start(folder: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
+        Self::start_with(folder, args, &[])
+    }
+
+    /// With something said to the program's surroundings.
+    pub(crate) fn start_with(folder: &Path, args: &[&str], environment: &[(&str, &str)]) -> Self {
         let ready_file = folder.join("ready.json");
         let mut command = Command::new(env!("CARGO_BIN_EXE_asaanbill"));
         command.args(["sim", "--listen", "127.0.0.1:0", "--ready-file"]).arg(&ready_file).args(args);
         command.env("XDG_DATA_HOME", folder.join("data")).env_remove("ASAANBILL_ADMIN_TOKEN");
+        command.envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -49,7 +55,7 @@ impl Running {
     }
 
     /// One exchange: the status and the body.
-    fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let mut stream = self.connect();
         let length = body.len();
         write!(
@@ -65,6 +71,20 @@ impl Running {
         (head[9..12].parse().unwrap(), body.to_owned())
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it without a word of warning.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,7 +92,7 @@ impl Running {
     }
 
     /// The headers of a user who logs in.
-    fn log_in(&self, user: &str, password: &str, channel: u64) -> String {
+    pub(crate) fn log_in(&self, user: &str, password: &str, channel: u64) -> String {
         let login = format!(r#"{{"password":"{password}"}}"#);
         let (status, answer) = self.ask("POST", "/integration/login", &format!("username: {user}\r\n"), &login);
         assert_eq!(status, 200, "{answer}");
@@ -301,13 +321,13 @@ fn a_command_line_that_does_not_fit() {
 asaanbill: --listen: expected IP:PORT, such as 127.0.0.1:8088, [::1]:0 or 0.0.0.0:8088
 asaanbill: --store: expected memory, sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
 asaanbill: --threads: expected a number from 1 to 1024
-asaanbill: --seed: expected a number from 0 to 18446744073709551615
 asaanbill: --accept-literals: expected true or false
 asaanbill: --bank-password: expected 1 to 128 characters of ASCII, not all blank
-asaanbill: --callback-url: expected http://127.0.0.1:PORT or another address of this machine, with a path if need be
+asaanbill: --seed: expected a number from 0 to 18446744073709551615
+asaanbill: --callback-url: the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names
 asaanbill: --host-name: expected a name without a port, such as sim.example
 asaanbill: --admin-token: expected 8 to 512 ASCII characters without spaces
-asaanbill: --user: number 1: a role is full or viewer
+asaanbill: --user: number 1: a role is full, viewer or adder
 asaanbill: --user: number 3: the name was given before
 asaanbill: --tls-key: needed beside --tls-cert
 For more information, try '--help'.

@@ -19,7 +19,10 @@ pub enum PathStyle {
 /// The hub's base address. Invariant: https, or http on this machine; no query, no user information; ends as the style
 /// says, without a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Base(String);
+pub(crate) struct Base {
+    address: String,
+    uri: Uri,
+}
 
 impl Base {
     pub(crate) fn new(url: &str, style: PathStyle) -> Result<Self, BuildError> {
@@ -42,15 +45,37 @@ impl Base {
         while let Some(before) = base.strip_suffix(&segment) {
             base = before;
         }
-        Ok(Self(match style {
+        let address = match style {
             PathStyle::Single => format!("{base}{segment}"),
             PathStyle::Doubled => format!("{base}{segment}{segment}"),
-        }))
+        };
+        let uri = address.parse().map_err(|_| wrong("it is no address"))?;
+        Ok(Self { address, uri })
     }
 
     /// The address of a path below the base.
     pub(crate) fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
+        let mut address = String::with_capacity(self.address.len() + path.len());
+        address.push_str(&self.address);
+        address.push_str(path);
+        address
+    }
+
+    /// The path of an endpoint's pattern, for spans.
+    pub(crate) fn template(&self, template: &str) -> String {
+        format!("{}{template}", self.uri.path())
+    }
+
+    pub(crate) fn scheme(&self) -> &str {
+        self.uri.scheme_str().unwrap_or_default()
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.uri.port_u16().unwrap_or(if self.scheme() == "https" { 443 } else { 80 })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use asaanbill_transport::TransportError;
 use http::StatusCode;
-
 use serde_json::value::RawValue;
 
 use crate::intent::Intent;
@@ -22,8 +22,18 @@ pub enum BuildError {
     #[error("the hub's base address is not allowed: {0}")]
     Base(&'static str),
     /// There are no credentials.
-    #[error("a client needs credentials: a user name of visible ASCII characters and a password")]
+    #[error("a client needs credentials: a user name of visible ASCII characters, and a password or a token of them")]
     Credentials,
+    /// The window in which a lost request may still arrive is shorter than the time in which one may be sent.
+    #[error(
+        "the quiescence of {quiescence:?} must be at least the retry policy's total of {total:?}: a request may be on its way for so long"
+    )]
+    Quiescence {
+        /// The window.
+        quiescence: Duration,
+        /// How long an operation may take.
+        total: Duration,
+    },
     /// The transport can't be built.
     #[error("the client's transport can't be built")]
     Transport(#[source] Box<dyn Error + Send + Sync>),
@@ -39,6 +49,8 @@ struct Inner {
     intent: Option<Intent>,
     rows: Vec<RowOutcome>,
     hub: Option<Said>,
+    retry_after: Option<Duration>,
+    hopeless: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -54,8 +66,8 @@ struct Said {
 pub enum ErrorKind {
     /// It is proven that the request wasn't sent. It may be sent again.
     NotSent,
-    /// Whether the hub has done it isn't known: [`ClientError::intent`] says what to look for. Sending it again may bill a
-    /// second time.
+    /// Whether the hub has done it isn't known: [`Client::resolve`](crate::Client::resolve) finds out from
+    /// [`ClientError::intent`]. Sending it again may bill a second time.
     OutcomeUnknown,
     /// A request that only reads got no answer. It may be sent again.
     NoAnswer,
@@ -63,8 +75,16 @@ pub enum ErrorKind {
     Credentials,
     /// The user may not do this, or the channel is another's.
     Forbidden,
-    /// The hub refused what was asked for; it has done nothing.
+    /// The hub refused what was asked for and has done nothing; or this client did, before sending anything
+    /// ([`ClientError::status`] is then none).
     Refused,
+    /// Another intent for the same identifier is open: whether that bill exists isn't known yet, so this one was not sent.
+    /// [`ClientError::intent`] is the open one: resolve it first.
+    Unresolved,
+    /// The identifier has an unpaid bill, which this one would have destroyed. It was not sent.
+    Outstanding,
+    /// The journal failed before anything was sent.
+    Journal,
     /// There is no such payment or batch.
     NotFound,
     /// Something else than the hub has answered, or the hub in a way that can't be read.
@@ -80,17 +100,35 @@ impl ClientError {
             intent: None,
             rows: Vec::new(),
             hub: None,
+            retry_after: None,
+            hopeless: false,
             source: None,
         }))
     }
 
     pub(crate) fn transport(kind: ErrorKind, error: TransportError) -> Self {
+        let hopeless = matches!(
+            error.kind(),
+            asaanbill_transport::ErrorKind::Refused | asaanbill_transport::ErrorKind::InvalidRequest
+        );
         let message = match kind {
             ErrorKind::NotSent => "the request was not sent; it may be sent again",
             ErrorKind::OutcomeUnknown => "nobody knows whether the hub has done it; look before sending it again",
             _ => "the hub did not answer; it may be asked again",
         };
-        Self::new(kind, message).caused(error)
+        let mut new = Self::new(kind, message).caused(error);
+        new.0.hopeless = hopeless;
+        new
+    }
+
+    /// Whether what wasn't sent could be sent if it were tried again.
+    pub(crate) fn is_worth_another_try(&self) -> bool {
+        !self.0.hopeless
+    }
+
+    pub(crate) fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
     }
 
     pub(crate) fn caused(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -120,10 +158,8 @@ impl ClientError {
     }
 
     /// An operation that creates something knows what it wanted.
-    pub(crate) fn intended(mut self, intent: impl FnOnce() -> Intent) -> Self {
-        if self.is_outcome_unknown() {
-            self.0.intent = Some(intent());
-        }
+    pub(crate) fn intended(mut self, intent: Intent) -> Self {
+        self.0.intent = Some(intent);
         self
     }
 
@@ -142,7 +178,18 @@ impl ClientError {
         self.kind() == ErrorKind::NotFound
     }
 
-    /// What was to be created, if nobody knows whether it was.
+    /// Whether an open intent for the same identifier stands in the way.
+    pub fn is_unresolved(&self) -> bool {
+        self.kind() == ErrorKind::Unresolved
+    }
+
+    /// How long the hub asks to be left alone, if it says so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The intent that nobody knows the outcome of, of [`ErrorKind::OutcomeUnknown`] and [`ErrorKind::Unresolved`]. Give it
+    /// to [`Client::resolve`](crate::Client::resolve).
     pub fn intent(&self) -> Option<&Intent> {
         self.0.intent.as_ref()
     }
@@ -176,7 +223,7 @@ impl fmt::Display for ClientError {
 
 impl fmt::Debug for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, status, message, intent, rows, hub: _, source } = &*self.0;
+        let Inner { kind, status, message, intent, rows, hub: _, retry_after: _, hopeless: _, source } = &*self.0;
         f.debug_struct("ClientError")
             .field("kind", kind)
             .field("status", status)

@@ -1,87 +1,136 @@
-//! One request and what its answer means.
+//! One attempt, and what its answer means.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use asaanbill_transport::{AttemptDeadline, Delivery, ResponseLimit, Transport, TransportError};
-use asaanbill_wire::{Endpoint, Envelope, Message, SUCCESS};
+use asaanbill_wire::{Envelope, Message, SUCCESS};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::base::Base;
-use crate::builder::{ANSWER_MAX, ATTEMPT_TIMEOUT};
+use crate::environment::Environment;
 use crate::error::{ClientError, ErrorKind};
+use crate::limits::Gate;
+use crate::raw::{Answer, Create, Effect, Request};
+use crate::retry::{Budget, retry_after};
+use crate::trace::AttemptSpan;
 
-/// What a request does to the hub, and so what a lost answer means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It changes nothing that matters: a lost answer may be asked for again.
-    Read,
-    /// It creates bills: after a lost answer nobody knows whether it has.
-    Create,
-}
-
-/// A request before it has an address and headers.
-pub(crate) struct Call {
-    pub(crate) endpoint: Endpoint,
-    /// Path and query after the base.
-    pub(crate) path: String,
-    pub(crate) body: Bytes,
-    pub(crate) effect: Effect,
-}
-
-/// The hub at the other end of a transport.
-#[derive(Clone)]
+/// The hub at the other end of a transport, and how to treat it.
 pub(crate) struct Hub {
-    base: Base,
-    transport: Arc<dyn Transport>,
+    pub(crate) base: Base,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) environment: Environment,
+    pub(crate) gate: Gate,
+    pub(crate) budget: Budget,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) answer_max: usize,
+}
+
+/// What became of one attempt to create.
+pub(crate) enum Attempted<T> {
+    /// The hub has answered, or may have seen it: it must not be sent again.
+    Done(Result<T, ClientError>),
+    /// It is proven that the hub hasn't seen it.
+    Unsent(Request<Create>, ClientError),
+    /// The hub says, in its own envelope, that it doesn't know the token: then it has done nothing.
+    Unauthenticated(Request<Create>, ClientError),
+}
+
+/// What an operation reads from the hub's answer.
+pub(crate) trait FromAnswer: Sized {
+    fn from_answer(status: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError>;
+}
+
+/// The answer's data as a structure.
+pub(crate) struct Data<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromAnswer for Data<T> {
+    fn from_answer(_: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError> {
+        envelope.data().map(Self)
+    }
+}
+
+impl FromAnswer for Answer {
+    fn from_answer(status: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError> {
+        Ok(Self { status, message: envelope.message().into(), data: envelope.data.map(ToOwned::to_owned) })
+    }
 }
 
 impl Hub {
-    pub(crate) fn new(base: Base, transport: Arc<dyn Transport>) -> Self {
-        Self { base, transport }
+    /// Sends a request that creates. This is the one place that gives it back, and it does so on proof only.
+    pub(crate) async fn create<T: FromAnswer>(
+        &self,
+        request: Request<Create>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        attempt: u32,
+        deadline: Instant,
+    ) -> Attempted<T> {
+        match self.attempt(&request, headers, attempt, deadline).await {
+            Err(error) if error.kind() == ErrorKind::NotSent => Attempted::Unsent(request, error),
+            Err(error) if error.kind() == ErrorKind::Credentials => Attempted::Unauthenticated(request, error),
+            done => Attempted::Done(done),
+        }
     }
 
-    /// Sends a call once, and reads its data.
-    pub(crate) async fn exchange<T: DeserializeOwned>(
+    /// Sends a request once, and reads its answer.
+    pub(crate) async fn attempt<E: Effect, T: FromAnswer>(
         &self,
-        call: &Call,
+        request: &Request<E>,
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        attempt: u32,
+        deadline: Instant,
     ) -> Result<T, ClientError> {
-        let request = self.request(call, headers)?;
-        let answer = match self.transport.send(request).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(lost(call.effect, error)),
+        self.gate.pace(deadline).await?;
+        let span = AttemptSpan::open(&self.base, &request.method, request.template, attempt);
+        let sent = self.request(request, headers, deadline)?;
+        let exchanged = span.over(self.transport.send(sent)).await;
+        let result = match exchanged {
+            Ok(answer) => self.read(request, &answer),
+            Err(error) => Err(lost::<E>(error)),
         };
+        span.close(&result);
+        if result.as_ref().map_or_else(|error| error.status().is_some(), |_| true) {
+            self.budget.answered();
+        }
+        result
+    }
+
+    fn request<E: Effect>(
+        &self,
+        request: &Request<E>,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        deadline: Instant,
+    ) -> Result<http::Request<Bytes>, ClientError> {
+        let invalid = |_| ClientError::new(ErrorKind::NotSent, "the request has no valid address");
+        let mut sent = http::Request::new(request.body.clone());
+        *sent.method_mut() = request.method.clone();
+        *sent.uri_mut() = self.base.join(&request.path).try_into().map_err(invalid)?;
+        sent.headers_mut().extend(headers);
+        sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let attempt = Instant::now().checked_add(self.attempt_timeout).unwrap_or(deadline).min(deadline);
+        sent.extensions_mut().insert(AttemptDeadline(attempt));
+        sent.extensions_mut().insert(ResponseLimit(self.answer_max));
+        Ok(sent)
+    }
+
+    fn read<E: Effect, T: FromAnswer>(&self, request: &Request<E>, answer: &Response<Bytes>) -> Result<T, ClientError> {
         let (status, body) = (answer.status(), answer.body());
+        let told =
+            |error: ClientError| error.answered(status).after(retry_after(answer.headers(), self.environment.now()));
         let envelope = match Envelope::read_bytes(body) {
             Ok(envelope) => envelope,
-            Err(error) => return Err(unreadable(call, status).caused(error).answered(status)),
+            Err(error) => return Err(told(unreadable::<E>(status).caused(error))),
         };
         if !status.is_success() || envelope.code() != Some(SUCCESS) {
-            return Err(refused(call, status, &envelope));
+            return Err(told(refused(request, status, &envelope)));
         }
-        envelope.data().map_err(|error| unreadable(call, status).caused(error).answered(status))
-    }
-
-    fn request(
-        &self,
-        call: &Call,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Result<Request<Bytes>, ClientError> {
-        let invalid = |_| ClientError::new(ErrorKind::NotSent, "the request has no valid address");
-        let mut request = Request::new(call.body.clone());
-        *request.method_mut() = call.endpoint.method();
-        *request.uri_mut() = self.base.join(&call.path).parse().map_err(invalid)?;
-        request.headers_mut().extend(headers);
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        request.extensions_mut().insert(AttemptDeadline(Instant::now() + ATTEMPT_TIMEOUT));
-        request.extensions_mut().insert(ResponseLimit(ANSWER_MAX));
-        Ok(request)
+        T::from_answer(status, &envelope).map_err(|error| told(unreadable::<E>(status).caused(error)))
     }
 }
 
@@ -92,12 +141,12 @@ impl fmt::Debug for Hub {
 }
 
 /// There is no answer. Only what is proven not to have been sent may be sent again.
-fn lost(effect: Effect, error: TransportError) -> ClientError {
+fn lost<E: Effect>(error: TransportError) -> ClientError {
     let status = error.status();
-    let kind = match (error.delivery(), effect) {
-        (Delivery::NotSent, _) => ErrorKind::NotSent,
-        (Delivery::Unknown | Delivery::Answered, Effect::Create) => ErrorKind::OutcomeUnknown,
-        (Delivery::Unknown | Delivery::Answered, Effect::Read) => ErrorKind::NoAnswer,
+    let kind = match error.delivery() {
+        Delivery::NotSent => ErrorKind::NotSent,
+        Delivery::Unknown | Delivery::Answered if Request::<E>::CREATES => ErrorKind::OutcomeUnknown,
+        Delivery::Unknown | Delivery::Answered => ErrorKind::NoAnswer,
     };
     let lost = ClientError::transport(kind, error);
     match status {
@@ -107,7 +156,7 @@ fn lost(effect: Effect, error: TransportError) -> ClientError {
 }
 
 /// The answer isn't the hub's envelope, or not with the data that belongs there.
-fn unreadable(call: &Call, status: StatusCode) -> ClientError {
+fn unreadable<E: Effect>(status: StatusCode) -> ClientError {
     match status {
         // Nothing took the request for what it is, so nothing was done.
         StatusCode::NOT_FOUND => ClientError::new(
@@ -117,7 +166,7 @@ fn unreadable(call: &Call, status: StatusCode) -> ClientError {
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
             ClientError::new(ErrorKind::Unreadable, "something before the hub refused the request")
         }
-        _ if call.effect == Effect::Create => ClientError::new(
+        _ if Request::<E>::CREATES => ClientError::new(
             ErrorKind::OutcomeUnknown,
             "the answer can't be read, and nobody knows whether the hub has done it; look before sending it again",
         ),
@@ -126,24 +175,23 @@ fn unreadable(call: &Call, status: StatusCode) -> ClientError {
 }
 
 /// The hub has answered, and not with success. An HTTP success with another code in its envelope counts as that code.
-fn refused(call: &Call, status: StatusCode, envelope: &Envelope<&RawValue>) -> ClientError {
+fn refused<E: Effect>(request: &Request<E>, status: StatusCode, envelope: &Envelope<&RawValue>) -> ClientError {
     let code = match envelope.code() {
         Some(code) if status.is_success() => StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         _ => status,
     };
-    let login = call.endpoint == Endpoint::Login;
     let kind = match code {
-        StatusCode::NOT_FOUND if login => ErrorKind::Credentials,
+        StatusCode::NOT_FOUND if request.is_login() => ErrorKind::Credentials,
         StatusCode::UNAUTHORIZED => ErrorKind::Credentials,
         StatusCode::FORBIDDEN => ErrorKind::Forbidden,
         StatusCode::NOT_FOUND => ErrorKind::NotFound,
-        StatusCode::REQUEST_TIMEOUT if call.effect == Effect::Create => ErrorKind::OutcomeUnknown,
+        StatusCode::REQUEST_TIMEOUT if Request::<E>::CREATES => ErrorKind::OutcomeUnknown,
         code if code.is_client_error() => ErrorKind::Refused,
-        _ if call.effect == Effect::Create => ErrorKind::OutcomeUnknown,
+        _ if Request::<E>::CREATES => ErrorKind::OutcomeUnknown,
         _ => ErrorKind::NoAnswer,
     };
     let said = envelope.message();
     // Words that aren't known may name a payer, and don't go into a message that is logged.
     let message = if Message::is_known(said) { format!("the hub says: {said}") } else { "the hub refused it".into() };
-    ClientError::new(kind, message).said(said, envelope.data).answered(status)
+    ClientError::new(kind, message).said(said, envelope.data)
 }

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
+use crate::check::Warning;
+
 /// A payment as the hub shows it. Which fields are there depends on the operation that showed it; what can't be read is
 /// `None` here, and never an error, and amounts, days and times are there as text too. `Debug` hides the payer.
 #[derive(Clone, Default)]
@@ -24,6 +26,7 @@ pub struct Payment {
     created_at: Option<Stamp>,
     updated_at: Option<Stamp>,
     paid_at: Option<Stamp>,
+    warnings: Box<[Warning]>,
 }
 
 /// Where a payment stands. A word that the guide doesn't have is kept.
@@ -37,6 +40,15 @@ pub enum Status {
 }
 
 impl Payment {
+    pub(crate) fn with_warnings(self, warnings: Vec<Warning>) -> Self {
+        Self { warnings: warnings.into(), ..self }
+    }
+
+    /// What the client noticed when it added this payment. Empty for one that was read.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// The record's number.
     pub fn id(&self) -> Option<PaymentId> {
         self.id.as_ref()?.whole()?.try_into().ok()
@@ -158,6 +170,7 @@ impl From<AddedPayment> for Payment {
             created_at,
             updated_at,
             paid_at: None,
+            warnings: Box::default(),
         }
     }
 }
@@ -194,6 +207,7 @@ impl From<ListedPayment> for Payment {
             created_at,
             updated_at: None,
             paid_at,
+            warnings: Box::default(),
         }
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use asaanbill_client::Client;
 use asaanbill_client::core::{Fields, NewPayment, PaymentKind};
 use asaanbill_client::transport::{Transport, TransportError, from_fn};
+use asaanbill_client::{Client, ClientBuilder, RetryPolicy};
 use bytes::Bytes;
 use http::{Request, Response};
 
 pub(crate) const LOGIN: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully",
     "data":{"token":"dG9rZW4=","user":{"firstName":"Ali","lastName":"Tuck"},"channel":{"id":23,"name":"Evamp & Saanga"}}}"#;
 
-pub(crate) type Answer = Result<(u16, String), TransportError>;
+pub(crate) type Answer = Result<Response<Bytes>, TransportError>;
 
 /// The requests as `METHOD path?query`, with their headers and bodies.
 #[derive(Clone, Default)]
@@ -34,23 +34,43 @@ impl Asked {
 }
 
 pub(crate) fn ok(body: &str) -> Answer {
-    Ok((200, body.into()))
+    status(200, body)
 }
 
 pub(crate) fn status(status: u16, body: &str) -> Answer {
-    Ok((status, body.into()))
+    answer(status, &[], body)
+}
+
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut answer = Response::builder().status(status);
+    for (name, value) in headers {
+        answer = answer.header(*name, *value);
+    }
+    Ok(answer.body(Bytes::from(body.to_owned())).unwrap())
 }
 
 /// An error in the hub's envelope.
 pub(crate) fn refusal(code: u16, message: &str) -> Answer {
-    Ok((code, format!(r#"{{"responseCode":{code},"responseMessage":"{message}","data":null}}"#)))
+    status(code, &format!(r#"{{"responseCode":{code},"responseMessage":"{message}","data":null}}"#))
 }
 
 /// A client whose hub gives these answers, one after another.
 pub(crate) fn client(answers: impl IntoIterator<Item = Answer>) -> (Client, Asked) {
     let (transport, asked) = script(answers);
-    let client = Client::builder().base_url("http://127.0.0.1:1").credentials("demo", "s3cret").transport(transport);
-    (client.build().unwrap(), asked)
+    (builder(transport).retry(RetryPolicy::never()).build().unwrap(), asked)
+}
+
+/// As [`client`], with other settings.
+pub(crate) fn client_with(
+    answers: impl IntoIterator<Item = Answer>,
+    set: impl FnOnce(ClientBuilder) -> ClientBuilder,
+) -> (Client, Asked) {
+    let (transport, asked) = script(answers);
+    (set(builder(transport)).build().unwrap(), asked)
+}
+
+fn builder(transport: impl Transport + 'static) -> ClientBuilder {
+    Client::builder().base_url("http://127.0.0.1:1").credentials("demo", "s3cret").transport(transport)
 }
 
 fn script(answers: impl IntoIterator<Item = Answer>) -> (impl Transport + 'static, Asked) {
@@ -59,10 +79,7 @@ fn script(answers: impl IntoIterator<Item = Answer>) -> (impl Transport + 'stati
     let transport = from_fn(move |request: Request<Bytes>| {
         log.0.lock().unwrap().push(request);
         let answer = answers.lock().unwrap().pop_front().expect("no more was to be asked");
-        async move {
-            let (status, body) = answer?;
-            Ok(Response::builder().status(status).body(Bytes::from(body)).unwrap())
-        }
+        async move { answer }
     });
     (transport, asked)
 }

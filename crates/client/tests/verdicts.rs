@@ -1,7 +1,7 @@
 //! What may be tried again, and what nobody knows.
 
 use asaanbill_client::transport::{ErrorKind as Failure, TransportError};
-use asaanbill_client::{ErrorKind, Intent, PageRequest};
+use asaanbill_client::{ErrorKind, PageRequest, Rows, Wanted};
 use http::StatusCode;
 
 use crate::hub::{Answer, LOGIN, bill, client, ok, refusal, status};
@@ -16,8 +16,10 @@ async fn check(answer: impl Fn() -> Answer, create: ErrorKind, read: ErrorKind) 
     assert_eq!(error.kind(), create, "add: {error:?}");
     assert_eq!(asked.lines().len(), 2, "sent once: {:?}", asked.lines());
     match error.intent() {
-        Some(Intent::Add { new, .. }) => assert_eq!((new, error.is_outcome_unknown()), (&bill(), true)),
-        Some(other) => panic!("{other:?}"),
+        Some(intent) => {
+            assert_eq!((intent.wanted(), error.is_outcome_unknown()), (&Wanted::Add(bill()), true));
+            assert_eq!(hub.open_intents(None).await.unwrap(), std::slice::from_ref(intent));
+        }
         None => assert!(!error.is_outcome_unknown()),
     }
     let shown = format!("{error} {error:?}");
@@ -115,7 +117,7 @@ async fn a_lost_batch_knows_its_rows() {
     let asaanbill_client::core::NewPayment::Psid(bill) = bill() else { panic!("a bill") };
     let (hub, _) = client([ok(LOGIN), Err(TransportError::unknown(Failure::Closed))]);
     let error = hub.add_bulk(&[bill.clone(), bill.clone()]).await.unwrap_err();
-    let Some(Intent::AddBulk { rows, .. }) = error.intent() else { panic!("{error:?}") };
-    assert_eq!(rows, &vec![asaanbill_client::BulkRow::from(&bill); 2]);
+    let rows = Rows::Bills([bill.clone(), bill].into());
+    assert_eq!(error.intent().unwrap().wanted(), &Wanted::AddBulk(rows));
     assert!(!format!("{error:?}").contains("Mahd"));
 }

@@ -77,6 +77,11 @@ impl World {
         self.sim.transport()
     }
 
+    /// The hub's address, without a path.
+    pub fn hub_url(&self) -> String {
+        format!("http://{}", self.hub)
+    }
+
     /// A client of the hub that may do everything.
     ///
     /// # Errors

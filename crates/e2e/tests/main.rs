@@ -3,4 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod import;
 mod life;
+mod privacy;
+mod random;
+mod schedules;
+mod suite;

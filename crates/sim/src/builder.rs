@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::Sim;
 use crate::callback::{CallbackUrl, Sender, TargetPolicy};
-use crate::clock::Clock;
+use crate::clock::{Clock, Course};
 use crate::engine::{Engine, Parts};
 use crate::error::{Kind, SimError};
 use crate::http::Admin;
@@ -20,7 +20,7 @@ use crate::hub::{self, BulkProgress};
 use crate::journal::JournalLimits;
 use crate::outbox::{self, Outbox};
 use crate::settings::Settings;
-use crate::store::{Access, NewUser, PutCallbackUrl, PutUser, Seed, Store};
+use crate::store::{Access, KeepClock, KeptClock, NewUser, PutCallbackUrl, PutUser, Seed, Store};
 
 /// The channel of the users that a simulator has where none are given: the guide's sample.
 const DEFAULT_CHANNEL: u64 = 23;
@@ -34,6 +34,8 @@ pub enum Role {
     Full,
     /// Read payments.
     Viewer,
+    /// Add payments, and not read them: reading and adding are permissions apart.
+    Adder,
 }
 
 /// Somebody who may log in.
@@ -163,7 +165,8 @@ impl SimBuilder {
         self
     }
 
-    /// The clock: the system's if nothing is said.
+    /// The clock. If nothing is said, or it goes with the system's time, it goes on as it went when the store was used before: with the
+    /// system's time in a new one.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -229,7 +232,8 @@ impl SimBuilder {
     ///
     /// # Errors
     ///
-    /// [`SimError`] if the store can't be opened or a setting isn't allowed.
+    /// [`SimError`] if the store can't be opened or a setting isn't allowed: among them `callback_authority`, whose file is read here,
+    /// once.
     ///
     /// # Panics
     ///
@@ -238,6 +242,9 @@ impl SimBuilder {
         let targets = self.settings.targets()?;
         let callback_url = self.callback_url.as_ref().map(|url| callback_address(url, &targets)).transpose()?;
         let users = self.users()?;
+        let settings = self.settings.clone();
+        let trust = tokio::task::spawn_blocking(move || settings.trust());
+        let trust = trust.await.map_err(|_| SimError::setting("callback_authority", "could not be read"))??;
         // Each takes a core for some milliseconds: all at once, while the store is opened.
         let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(user)));
         let digested: Vec<_> = digested.collect();
@@ -256,6 +263,12 @@ impl SimBuilder {
         if callback_url.is_some() {
             store.change(PutCallbackUrl { channel: None, url: callback_url }).await?;
         }
+        let mut kept = store.look(KeptClock).await?;
+        // A clock that was given a course keeps it; one that wasn't goes on as it went before a restart.
+        match self.clock.course() {
+            Course::Real => self.clock.adopt(kept.course),
+            course => kept = store.change(KeepClock(course)).await?,
+        }
         let engine = Engine::start(Parts {
             store,
             clock: self.clock.clone(),
@@ -263,8 +276,8 @@ impl SimBuilder {
             progress: self.settings.bulk_progress,
             plan: outbox::plan(self.seed, &self.settings),
         });
-        let outbox = Outbox::new(Sender::new(targets), self.seed, &self.settings);
-        Ok(Sim::start(engine, self, outbox))
+        let outbox = Outbox::new(Sender::new(targets, trust), self.seed, &self.settings);
+        Ok(Sim::start(engine, self, outbox, kept))
     }
 
     /// An address of call-backs as it is stored.

@@ -95,6 +95,16 @@ impl Clock {
         self.change(|now| Course::Scaled { since: system_time(), from: now, speed });
     }
 
+    /// Lets time go as it goes elsewhere.
+    pub(crate) fn adopt(&self, course: Course) {
+        self.change(|_| course);
+    }
+
+    /// Resolves when the course was changed after this call.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
     fn change(&self, to: impl FnOnce(Timestamp) -> Course) {
         {
             let mut course = self.lock();

@@ -1,6 +1,7 @@
 //! What the workers did as time went on.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -22,6 +23,18 @@ pub struct Effect {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     log: Mutex<Log>,
+    under_way: AtomicUsize,
+}
+
+/// Something is being done: the store may know already, and its effect isn't noted yet. It ends when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct UnderWay<'e>(&'e Effects);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +52,17 @@ impl Effects {
             log.forgotten += 1;
         }
         log.kept.push_back(effect);
+    }
+
+    /// Begins what will be noted, before the store is told of it.
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(self)
+    }
+
+    /// Whether all that the store knows is noted.
+    pub(crate) fn are_noted(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0
     }
 
     /// A mark behind the newest one.
@@ -76,5 +100,15 @@ mod tests {
         assert_eq!((since.len(), since[0].what.as_str()), (EFFECTS_MAX, "1"));
         push(EFFECTS_MAX + 1);
         assert_eq!(effects.since(mark)[0].what, "2");
+    }
+
+    #[test]
+    fn what_is_under_way_is_waited_for() {
+        let effects = Effects::default();
+        let (one, other) = (effects.begin(), effects.begin());
+        drop(one);
+        assert!(!effects.are_noted());
+        drop(other);
+        assert!(effects.are_noted());
     }
 }

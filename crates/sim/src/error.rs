@@ -2,7 +2,7 @@
 
 use asaanbill_storage::StorageError;
 
-use crate::callback::{CallbackUrlError, TargetPolicyError};
+use crate::callback::{AuthorityError, CallbackUrlError, TargetPolicyError};
 
 /// A simulator that can't be started as it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +17,12 @@ pub(crate) enum Kind {
     Setting { what: &'static str, allowed: &'static str },
     #[error("the password of a user can't be digested")]
     Password(#[source] argon2::password_hash::Error),
-    #[error("the call-back address: {0}")]
+    #[error("{0}")]
     CallbackUrl(CallbackUrlError),
     #[error("callback_targets: {0}")]
     CallbackTargets(TargetPolicyError),
+    #[error("callback_authority: {0}")]
+    CallbackAuthority(AuthorityError),
 }
 
 impl SimError {
@@ -30,7 +32,10 @@ impl SimError {
 
     /// Whether a setting was wrong, rather than the machine.
     pub fn is_setting(&self) -> bool {
-        matches!(self.0, Kind::Setting { .. } | Kind::CallbackUrl(_) | Kind::CallbackTargets(_))
+        match self.0 {
+            Kind::Setting { .. } | Kind::CallbackUrl(_) | Kind::CallbackTargets(_) | Kind::CallbackAuthority(_) => true,
+            Kind::Store(_) | Kind::Password(_) => false,
+        }
     }
 }
 

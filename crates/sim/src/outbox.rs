@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::callback::{self, CALLBACK_DEADLINE, CallbackUrl, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
+use crate::callback::{self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
 use crate::clock::system_time;
 use crate::effect::Effect;
 use crate::engine::Engine;
@@ -19,6 +19,7 @@ use crate::store::{Attempted, ClaimDeliveries, Claimed, Delivery, Owed, Plan, Se
 
 /// How long a delivery is one worker's alone: an attempt, and the time to note it. If the worker died, somebody else does it then.
 const LEASE: SignedDuration = SignedDuration::from_secs(8);
+const _: () = assert!(LEASE.as_secs().unsigned_abs() > CALLBACK_DEADLINE.as_secs(), "or it is sent twice at once");
 
 /// What the store notes where a channel has ceased to want call-backs before one was sent.
 const UNWANTED: &str = "unwanted";
@@ -75,6 +76,7 @@ impl Outbox {
 
     /// Attempts a delivery and notes the outcome.
     pub(crate) async fn deliver(&self, engine: &Engine, delivery: Claimed) {
+        let _under_way = engine.effects().begin();
         let failure = self.attempt(&delivery).await;
         let at = engine.clock().now();
         let outcome = failure.clone().unwrap_or_else(|| "acknowledged".to_owned());
@@ -87,7 +89,8 @@ impl Outbox {
             at,
             failure,
             again,
-            let_go: self.disorderly.then_some(delivery.channel),
+            // A forgery isn't the hub's: it makes no next one.
+            let_go: (self.disorderly && delivery.kind != DeliveryKind::Forged.name()).then_some(delivery.channel),
         };
         match engine.change(noted).await {
             Ok(true) => {
@@ -106,8 +109,11 @@ impl Outbox {
         let Some(url) = &delivery.url else { return Some(UNWANTED.to_owned()) };
         let Ok(url) = url.parse::<CallbackUrl>() else { return Some(Diagnosis::Unsendable.as_text()) };
         let body = Bytes::from(delivery.body.clone());
-        let attempt = self.sender.send(&url, &delivery.path, body, CALLBACK_DEADLINE).await;
-        attempt.outcome.err().map(|diagnosis| diagnosis.as_text())
+        let Attempt { outcome, peer, status, took } =
+            self.sender.send(&url, &delivery.path, body, CALLBACK_DEADLINE).await;
+        let peer = peer.map(tracing::field::display);
+        tracing::debug!(delivery.callback, delivery.attempt, peer, status, ?took, "a receiver was called");
+        outcome.err().map(Diagnosis::as_text)
     }
 
     /// When a delivery that failed is attempted again, if it is.

@@ -3,12 +3,14 @@
 //! One table. The command's flags, the page `/_sim/settings` and the text of both are made from it.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use crate::SimBuilder;
-use crate::callback::{Disturbance, DisturbanceSettings, Schedule, Share, TargetPolicy, TargetPolicyError};
+use crate::callback::{Disturbance, DisturbanceSettings, Schedule, Share, TargetPolicy, TargetPolicyError, Trust};
 use crate::error::{Kind, SimError};
 use crate::hub::BulkProgress;
 use crate::journal::JournalLimits;
@@ -22,13 +24,34 @@ macro_rules! share {
             help: $help,
             value: Value::Read {
                 set: |settings, text| {
-                    let share = text.parse().ok().and_then(|share| Share::per_mille(share).ok());
-                    share.map(|share| {
-                        settings.disturbances = settings.disturbances.clone().share(Disturbance::$of, share);
-                    })
+                    let share = text.parse().ok().and_then(Share::per_mille)?;
+                    settings.disturbances.set_share(Disturbance::$of, share);
+                    Some(())
                 },
                 show: |settings| settings.disturbances.share_of(Disturbance::$of).get().to_string(),
-                expected: "0 to 1000 per mille",
+                expected: Share::EXPECTED,
+            },
+        }
+    };
+}
+
+/// A number that says how a disturbance goes.
+macro_rules! number {
+    ($name:literal, $help:literal, $set:expr, $show:expr, $expected:expr) => {
+        Setting {
+            name: $name,
+            provenance: Provenance::Assumed,
+            help: $help,
+            value: Value::Read {
+                set: |settings, text| {
+                    let set: fn(&mut Settings, _) -> Option<()> = $set;
+                    set(settings, text.parse().ok()?)
+                },
+                show: |settings| {
+                    let show: fn(&Settings) -> _ = $show;
+                    show(settings).to_string()
+                },
+                expected: $expected,
             },
         }
     };
@@ -100,10 +123,50 @@ pub const SETTINGS: &[Setting] = &[
             expected: "faithful or standard-webhooks",
         },
     },
+    Setting {
+        name: "callback_authority",
+        provenance: Provenance::Assumed,
+        help: "Whose certificates a receiver may show for https: system, or a file in PEM form, of which those in it alone",
+        value: Value::Read {
+            set: |settings, text| {
+                settings.callback_authority = match text {
+                    SYSTEM => None,
+                    path if path.trim().is_empty() || path.contains('\0') || path.len() > PATH_MAX_BYTES => return None,
+                    path => Some(path.into()),
+                };
+                Some(())
+            },
+            show: |settings| {
+                settings.callback_authority.as_ref().map_or_else(|| SYSTEM.into(), |path| path.display().to_string())
+            },
+            expected: "system, or the path of a file with certificates in PEM form",
+        },
+    },
     share!("callback_loss", Loss, "How many of a thousand call-backs are never sent"),
-    share!("callback_duplicate", Duplicate, "How many of a thousand call-backs are sent twice"),
-    share!("callback_disorder", Disorder, "How many of a thousand call-backs go behind the channel's next one"),
-    share!("callback_delay", Delay, "How many of a thousand call-backs go a minute late"),
+    share!("callback_duplicate", Duplicate, "How many of a thousand call-backs are sent more than once"),
+    number!(
+        "callback_copies",
+        "How often such a call-back is sent beyond the first time",
+        |settings, copies| settings.disturbances.set_copies(copies),
+        |settings| settings.disturbances.copies(),
+        DisturbanceSettings::COPIES_EXPECTED
+    ),
+    share!("callback_disorder", Disorder, "How many of a thousand call-backs swap places with the channel's next one"),
+    number!(
+        "callback_hold_seconds",
+        "How long such a call-back waits at most for the next one, by the hub's clock",
+        |settings, hold| settings.disturbances.set_hold(Duration::from_secs(hold)),
+        |settings| settings.disturbances.hold().as_secs(),
+        DisturbanceSettings::HOLD_EXPECTED
+    ),
+    share!("callback_delay", Delay, "How many of a thousand call-backs go late"),
+    number!(
+        "callback_delay_seconds",
+        "How late such a call-back goes, by the hub's clock",
+        |settings, delay| settings.disturbances.set_delay(Duration::from_secs(delay)),
+        |settings| settings.disturbances.delay().as_secs(),
+        DisturbanceSettings::DELAY_EXPECTED
+    ),
     share!("callback_corruption", Corruption, "How many of a thousand call-backs are no JSON"),
     share!("callback_forgery", Forgery, "How many of a thousand call-backs have a forged one before them"),
     Setting {
@@ -130,6 +193,9 @@ pub const SETTINGS: &[Setting] = &[
 
 /// The most characters of a setting's text. (What a header holds with ease)
 const TEXT_MAX_CHARS: usize = 128;
+
+/// The most bytes of a path. (Linux's own limit)
+const PATH_MAX_BYTES: usize = 4096;
 
 /// Where a behaviour comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -190,6 +256,8 @@ pub struct Settings {
     pub(crate) bulk_progress: BulkProgress,
     pub(crate) callback_targets: String,
     pub(crate) callback_schedule: Schedule,
+    /// The file of the authorities that https call-backs trust; the system's own without one.
+    pub(crate) callback_authority: Option<PathBuf>,
     pub(crate) disturbances: DisturbanceSettings,
     pub(crate) strict_faults: bool,
     pub(crate) journal: JournalLimits,
@@ -223,6 +291,7 @@ impl Default for Settings {
             bulk_progress: BulkProgress::AtOnce,
             callback_targets: LOOPBACK.into(),
             callback_schedule: Schedule::Faithful,
+            callback_authority: None,
             disturbances: DisturbanceSettings::default(),
             strict_faults: false,
             journal: JournalLimits::default(),
@@ -233,6 +302,9 @@ impl Default for Settings {
 /// No network beside this machine.
 const LOOPBACK: &str = "loopback";
 
+/// No file of authorities. One of this name is `./system`.
+const SYSTEM: &str = "system";
+
 fn targets(text: &str) -> Result<TargetPolicy, TargetPolicyError> {
     if text == LOOPBACK { Ok(TargetPolicy::loopback_only()) } else { TargetPolicy::parse(text.split(',')) }
 }
@@ -241,6 +313,12 @@ impl Settings {
     /// Where call-backs may be sent.
     pub(crate) fn targets(&self) -> Result<TargetPolicy, SimError> {
         Ok(targets(&self.callback_targets).map_err(Kind::CallbackTargets)?)
+    }
+
+    /// Whose word is taken for receivers' certificates. It reads a file, and blocks.
+    pub(crate) fn trust(&self) -> Result<Trust, SimError> {
+        let Some(file) = &self.callback_authority else { return Ok(Trust::System) };
+        Ok(Trust::only(file).map_err(Kind::CallbackAuthority)?)
     }
 
     /// Sets what has the name, from text.
@@ -386,6 +464,8 @@ mod tests {
                 "bulk_progress" => "polls:3",
                 "callback_targets" => "10.0.0.0/8,fd00::/8",
                 "callback_schedule" => "standard-webhooks",
+                "callback_authority" => "/etc/ssl/receivers.pem",
+                "callback_copies" => "10",
                 "journal_entries" => "7",
                 name if name.starts_with("callback_") => "1000",
                 _ if setting.is_flag() => "true",
@@ -431,6 +511,21 @@ mod tests {
         }
         for wrong in ["1001", "-1", "0.5", ""] {
             check("callback_loss", wrong, "callback_loss: expected 0 to 1000 per mille");
+        }
+        for wrong in ["0", "11", "-1", "256", ""] {
+            check("callback_copies", wrong, "callback_copies: expected 1 to 10 copies");
+        }
+        for wrong in ["0", "5", "604801", "6.5", "a minute", ""] {
+            let expected = "6 to 604800 seconds: more than a receiver has, at most a week";
+            check("callback_delay_seconds", wrong, &format!("callback_delay_seconds: expected {expected}"));
+        }
+        for wrong in ["0", "604801", "18446744073709551616", ""] {
+            let expected = "callback_hold_seconds: expected 1 to 604800 seconds, a week";
+            check("callback_hold_seconds", wrong, expected);
+        }
+        for wrong in ["", " ", "a\0b", &"x".repeat(4097)] {
+            let expected = "system, or the path of a file with certificates in PEM form";
+            check("callback_authority", wrong, &format!("callback_authority: expected {expected}"));
         }
         check("callback_targets", "10.0.0.1/8", "callback_targets: expected loopback, or networks such as 10.0.0.0/8,fd00::/8");
         check("accept-literals", "true", "there is no setting accept-literals");

@@ -24,7 +24,7 @@ use crate::hub::{Act, Cause, Credentials, Outcome, Push, Refusal, Token, check_p
 use crate::journal::{Expectation, Journal, RequestMatcher};
 use crate::login_limit::LoginLimit;
 use crate::outbox::Outbox;
-use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, NextDelivery, TokenUser};
+use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, KeepClock, Kept, NextDelivery, TokenUser};
 use crate::tokens::{Tokens, monotonic};
 use crate::transport::SimTransport;
 use crate::{http, outbox, worker};
@@ -57,7 +57,7 @@ struct Inner {
     login_limit: LoginLimit,
     /// One advance at a time.
     advancing: Semaphore,
-    workers: [AbortHandle; 2],
+    workers: [AbortHandle; 3],
 }
 
 /// One attempt to call the integrator back.
@@ -75,14 +75,15 @@ impl Sim {
         SimBuilder::default()
     }
 
-    pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox) -> Self {
+    pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox, clock: Kept) -> Self {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
         let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), Arc::new(outbox))).abort_handle();
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
         let (faults, journal) = (Faults::new(settings.settings.strict_faults), Journal::new(settings.settings.journal));
         let login_limit = LoginLimit::default();
-        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks]);
+        let clock = tokio::spawn(worker::share_clock(engine.clone(), clock)).abort_handle();
+        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks, clock]);
         let inner = Inner { engine, settings, faults, journal, password_checks, tokens, login_limit, advancing, workers };
         Self { inner: Arc::new(inner) }
     }
@@ -227,6 +228,15 @@ impl Sim {
         Ok(self.engine().effects().since(mark))
     }
 
+    /// Resolves when the store has the clock's course: then a restart keeps it, and other instances follow within a fraction of a second.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub(crate) async fn keep_clock(&self) -> Result<(), StorageError> {
+        self.engine().change(KeepClock(self.clock().course())).await.map(drop)
+    }
+
     /// Waits until the workers have done what is due.
     async fn settle(&self) -> Result<(), StorageError> {
         let engine = self.engine();
@@ -238,7 +248,8 @@ impl Sim {
             let batch = engine.look(DueBatch { except: Vec::new() }).await?.is_some_and(|(_, _, due)| due <= now);
             let deliveries = engine.look(NextDelivery).await?;
             let sending = deliveries.lease.is_some() || deliveries.ready.is_some_and(|due| due <= now);
-            if !batch && !sending {
+            // The store knows of an effect a moment before it is noted.
+            if !batch && !sending && engine.effects().are_noted() {
                 return Ok(());
             }
             // Looks again by itself: another instance may be the one that does it.

@@ -13,7 +13,7 @@ use crate::effect::Effect;
 use crate::engine::{Bell, Engine};
 use crate::hub::{Act, Cause, Outcome, Push};
 use crate::outbox::Outbox;
-use crate::store::{DueBatch, NextDelivery};
+use crate::store::{DueBatch, KeepClock, Kept, KeptClock, NextDelivery};
 
 /// How long a worker leaves alone what it failed at, so that a store in trouble isn't hammered and others get their turn.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -59,6 +59,7 @@ pub(crate) async fn advance_batches(engine: Engine) {
 }
 
 async fn step(engine: &Engine, channel: ChannelId, id: BulkRequestId) -> Result<(), StorageError> {
+    let _under_way = engine.effects().begin();
     let outcome = engine.ask(Act::Step { batch: (channel, id), push: Push::Due }, Cause::default()).await?;
     if let Outcome::Stepped(Some(stage)) = outcome {
         let what = format!("batch {id} of channel {channel}: {}", stage.as_str());
@@ -110,6 +111,43 @@ pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
                 drop(permit);
                 engine.ring(Bell::Callbacks);
             });
+        }
+    }
+}
+
+/// Keeps how time goes in the store, and lets it go here as other instances say.
+pub(crate) async fn share_clock(engine: Engine, mut known: Kept) {
+    let mut changes = engine.clock().changes();
+    loop {
+        let glance = async {
+            if engine.store().is_shared() {
+                tokio::time::sleep(SHARED_GLANCE).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            () = glance => false,
+        };
+        let course = engine.clock().course();
+        let kept = if changed && course != known.course {
+            engine.change(KeepClock(course)).await
+        } else if engine.store().is_shared() {
+            engine.look(KeptClock).await
+        } else {
+            continue;
+        };
+        match kept {
+            Ok(kept) => {
+                // What somebody said here meanwhile counts more, and is kept next.
+                let untouched = engine.clock().course() == course;
+                if untouched && kept.course != course && kept.revision != known.revision {
+                    engine.clock().adopt(kept.course);
+                }
+                known = kept;
+            }
+            Err(error) => note_failure("keeping the clock", &error),
         }
     }
 }

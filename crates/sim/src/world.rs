@@ -183,6 +183,7 @@ impl Sim {
         self.engine().change(Import(content)).await?;
         if let Some(at) = clock {
             self.clock().set(at);
+            self.keep_clock().await?;
         }
         self.engine().ring(Bell::Batches);
         Ok(())
@@ -297,6 +298,7 @@ impl Role {
         match self {
             Self::Full => (true, true),
             Self::Viewer => (false, true),
+            Self::Adder => (true, false),
         }
     }
 }

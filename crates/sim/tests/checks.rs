@@ -101,6 +101,33 @@ async fn a_viewer_reads_and_does_not_add() {
     assert_eq!(hub.everything().await, before);
 }
 
+/// To add is one permission, and to read is another: neither holds the other.
+#[tokio::test]
+async fn an_adder_adds_and_does_not_read() {
+    let user = |name: &str, role| User::new(name, name, 23_u64.try_into().unwrap(), role);
+    let users = Sim::builder().user(user("demo", Role::Full)).user(user("till", Role::Adder));
+    let hub = Hub::with(users).await;
+    let till = hub.log_in("till", "till").await;
+    let bulk =
+        r#"{"payments":[{"title":"a","identifier":"b","amount":"1","dueDate":"2025-01-31","amountAfterDueDate":"1"}]}"#;
+    check(till.post("/add?generationTypes=PSID", BILL), GOOD).await;
+    check(till.post("/add-bulk?contentType=JSON", bulk), GOOD).await;
+    hub.settled().await;
+    for path in [
+        "/bulk-payment-request?contentType=JSON",
+        "/bulk-payment-request/1",
+        "/payment",
+        "/payment/1",
+        "/search/100139000000000000000001",
+    ] {
+        check(till.get(path), FORBIDDEN).await;
+        check(hub.get(path), GOOD).await;
+    }
+    // Whether a record is there is nothing to be learnt either.
+    check(till.get("/payment/999"), FORBIDDEN).await;
+    check(till.post("/add?generationTypes=PSID", BILL).with("channel-id", "24"), FORBIDDEN).await;
+}
+
 /// Another channel's records aren't there, whatever is asked for, and its PSIDs are its own.
 #[tokio::test]
 async fn channels_do_not_see_each_other() {

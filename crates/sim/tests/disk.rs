@@ -23,11 +23,15 @@ impl Disk {
     pub(crate) fn run_as<T>(&self, password: &str, settings: SimBuilder, story: impl AsyncFnOnce(Hub) -> T) -> T {
         // On one thread a worker that was woken by the story's last step doesn't run any more.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let file = Location::File(self.0.path().join("hub.db"));
+        let file = self.location();
         runtime.block_on(async {
             let sim = settings.store(file).clock(clock_at(NOW)).build().await.unwrap();
             story(Hub::of_user(sim, password).await).await
         })
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        Location::File(self.0.path().join("hub.db"))
     }
 
     pub(crate) fn run<T>(&self, story: impl AsyncFnOnce(Hub) -> T) -> T {

@@ -2,6 +2,8 @@
 
 use asaanbill_sim::{BulkProgress, Sim};
 
+use http::Method;
+
 use crate::disk::Disk;
 use crate::hub::{BILL, Hub, psid};
 use crate::receiver::Receiver;
@@ -129,4 +131,22 @@ pub(crate) fn with_receiver(story: impl FnOnce(&mut Receiver)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut receiver = runtime.block_on(Receiver::start());
     story(&mut receiver);
+}
+
+/// A clock that was set stands where it stood after a restart, until somebody says otherwise.
+#[test]
+fn the_clock_goes_on_as_it_went() {
+    let disk = Disk::new();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let later = "2025-03-01T00:00:00Z";
+    disk.run(async |hub| {
+        let answer = hub.ask(Method::POST, "/_sim/clock", format!(r#"{{"set":"{later}"}}"#)).raw().await;
+        assert_eq!(answer.status(), 200);
+    });
+    runtime().block_on(async {
+        let sim = Sim::builder().store(disk.location()).build().await.unwrap();
+        assert_eq!(sim.clock().now().to_string(), later);
+    });
+    let set = Sim::builder().store(disk.location()).clock(crate::hub::clock_at("2026-01-01T00:00:00Z"));
+    assert_eq!(runtime().block_on(set.build()).unwrap().clock().now().to_string(), "2026-01-01T00:00:00Z");
 }

@@ -13,6 +13,7 @@ mod stores;
 mod audit;
 mod traffic;
 mod receiver;
+mod recorder;
 mod story;
 
 mod checks;
@@ -32,9 +33,14 @@ mod bulk_later;
 mod reading;
 
 mod bank;
-mod call_backs;
 mod onebill;
+
+mod call_backs;
+mod disturbances;
 mod receivers;
+mod receivers_tls;
+mod schedule;
+mod workers;
 
 mod durability;
 mod secrets;

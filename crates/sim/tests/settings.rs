@@ -1,6 +1,6 @@
 //! The leniencies, and what can't be set.
 
-use asaanbill_sim::{Role, Sim, SimBuilder, User};
+use asaanbill_sim::{Role, Settings, Sim, SimBuilder, User, check_callback_url};
 
 use crate::hub::{BILL, Hub};
 
@@ -76,17 +76,52 @@ async fn users() {
     assert_eq!(absent.said(), "404 User not found or incorrect password");
 }
 
+/// What a simulator that can't be started says of a setting.
+async fn refused(settings: SimBuilder) -> String {
+    let refused = settings.build().await.unwrap_err();
+    assert!(refused.is_setting(), "{refused}");
+    refused.to_string()
+}
+
 #[tokio::test]
 async fn a_call_back_address_elsewhere_is_refused() {
-    let check = async |url: &'static str| {
-        let refused = Sim::builder().callback_url(url.parse().unwrap()).build().await.unwrap_err();
-        assert!(refused.is_setting(), "{url}");
-        refused.to_string()
+    let check = async |targets: &str, url: &'static str, expected: &str| {
+        let mut settings = Settings::default();
+        settings.set("callback_targets", targets).unwrap();
+        let url = url.parse().unwrap();
+        let checked = check_callback_url(&url, &settings).unwrap_err();
+        assert_eq!(refused(Sim::builder().settings(settings).callback_url(url)).await, expected);
+        assert_eq!(checked.to_string(), expected, "and before");
     };
-    let expected = "the call-back address: allowed: http on 127.0.0.0/8, ::1 or localhost, no user, no query";
-    for url in ["http://example.com/", "https://127.0.0.1/", "http://10.0.0.1:80/hooks", "http://a:b@127.0.0.1/"] {
-        assert_eq!(check(url).await, expected);
+    let elsewhere = "the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names";
+    for url in ["http://example.com/", "http://10.0.0.1:80/hooks", "https://[2001:db8::1]/"] {
+        check("loopback", url, elsewhere).await;
     }
+    check("10.0.0.0/8", "http://11.0.0.1/", elsewhere).await;
+    let wrong = |what: &str| format!("the call-back address can't be used: {what} (allowed: http or https, host, port, path)");
+    let user = "it holds a user or a password";
+    check("loopback", "http://a:b@127.0.0.1/", &wrong(user)).await;
+    check("0.0.0.0/0", "http://a:b@127.0.0.1/", &wrong(user)).await;
+    check("loopback", "http://127.0.0.1/?a=b", &wrong("it has a query")).await;
+    check("loopback", "ftp://a@127.0.0.1/", &wrong(&format!("its scheme is neither http nor https; {user}"))).await;
+}
+
+/// The file is read at the start, and what is wrong with it is said then.
+#[tokio::test]
+async fn a_file_of_authorities_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("authority.pem");
+    let check = async |expected: &str| {
+        let mut settings = Settings::default();
+        settings.set("callback_authority", file.to_str().unwrap()).unwrap();
+        let said = refused(Sim::builder().settings(settings)).await;
+        assert!(said.starts_with(&format!("callback_authority: {expected}")), "{said}");
+    };
+    check("the file can't be read: ").await;
+    std::fs::write(&file, "no certificate").unwrap();
+    check("the file holds no certificate in PEM form").await;
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    check("certificate 1 of the file can't be read as an authority's").await;
 }
 
 #[tokio::test]

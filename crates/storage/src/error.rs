@@ -53,6 +53,17 @@ impl StorageError {
         Self { kind: self.kind, context: self.context, source }
     }
 
+    /// For those who store something of their own: what was read is nothing that they wrote. `context` names it, without its
+    /// value.
+    pub fn unreadable(context: &'static str) -> Self {
+        Self::new(StorageErrorKind::Statement, context)
+    }
+
+    /// For those who pass work on to somebody else who is gone, or gave up: nothing was stored as far as is known.
+    pub fn unavailable(context: &'static str) -> Self {
+        Self::new(StorageErrorKind::Unavailable, context)
+    }
+
     /// What sort of failure.
     pub fn kind(&self) -> StorageErrorKind {
         self.kind

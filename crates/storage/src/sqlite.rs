@@ -48,23 +48,26 @@ pub struct Sqlite {
 }
 
 struct Inner {
-    jobs: mpsc::Sender<Job>,
-    /// None in memory: there the writer's connection is the only one.
-    readers: Option<Readers>,
+    engine: Engine,
     commits: Arc<AtomicU64>,
 }
 
+enum Engine {
+    /// In memory nothing is waited for, so that a hand-over to another thread would be most of a transaction's time: whoever asks
+    /// runs it.
+    Here(Mutex<Connection>),
+    Beside {
+        jobs: mpsc::Sender<Work>,
+        readers: Arc<Readers>,
+    },
+}
+
 struct Readers {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// What the writer is asked to do. Both are closures that answer through a channel of their own.
-enum Job {
-    Write(Work),
-    Read(Box<dyn FnOnce(&Connection) + Send>),
-}
-
+/// What the writer is asked to do. It answers through a channel of its own.
 type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 type Tell = Box<dyn FnOnce(Result<(), CommitFailed>) + Send>;
 
@@ -83,7 +86,8 @@ struct CommitFailed {
 }
 
 impl Sqlite {
-    /// Opens a store and brings its tables up to date. Blocks for as long as that takes; starts one thread.
+    /// Opens a store and brings its tables up to date. Blocks for as long as that takes; starts one thread for a file, none in
+    /// memory.
     ///
     /// # Errors
     ///
@@ -92,26 +96,36 @@ impl Sqlite {
         if rusqlite::version_number() < SQLITE_VERSION_MIN {
             return Err(StorageError::new(StorageErrorKind::Unavailable, "SQLite is older than 3.51.3"));
         }
-        let (mut writer, readers) = match location {
-            Location::Memory => (Connection::open_in_memory()?, None),
-            Location::File(path) => (Connection::open(path)?, Some(path)),
-        };
-        prepare(&writer)?;
-        migrate(&mut writer, migrations)?;
-        let readers = readers.map(|path| Readers::open(path)).transpose()?;
-        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let commits = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&commits);
-        thread::Builder::new()
-            .name("asaanbill-writer".into())
-            .spawn(move || Writer { connection: writer, queue, commits: counter }.run())
-            .map_err(|error| StorageError::new(StorageErrorKind::Unavailable, "starting the writer").caused(error))?;
-        Ok(Self { inner: Arc::new(Inner { jobs, readers, commits }) })
+        let engine = match location {
+            Location::Memory => {
+                let mut connection = Connection::open_in_memory()?;
+                prepare(&connection)?;
+                migrate(&mut connection, migrations)?;
+                Engine::Here(Mutex::new(connection))
+            }
+            Location::File(path) => {
+                let mut connection = Connection::open(path)?;
+                prepare(&connection)?;
+                migrate(&mut connection, migrations)?;
+                let readers = Arc::new(Readers::open(path)?);
+                let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+                let commits = Arc::clone(&commits);
+                thread::Builder::new()
+                    .name("asaanbill-writer".into())
+                    .spawn(move || Writer { connection, queue, commits }.run())
+                    .map_err(|error| {
+                        StorageError::new(StorageErrorKind::Unavailable, "starting the writer").caused(error)
+                    })?;
+                Engine::Beside { jobs, readers }
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { engine, commits }) })
     }
 
     /// Runs `work` inside a transaction, and resolves when its changes are durable. Transactions run one after another, in
     /// the order in which they were asked for; many may share one commit. If `work` fails, its changes are undone and those
-    /// of others are not.
+    /// of others are not. In memory `work` runs on the thread that polls, while others wait for it.
     ///
     /// Cancellation: once queued, the transaction runs and commits even if the future is dropped.
     ///
@@ -124,8 +138,12 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
+        let jobs = match &self.inner.engine {
+            Engine::Here(connection) => return self.write_here(&mut lock(connection), work),
+            Engine::Beside { jobs, .. } => jobs,
+        };
         let (tell, told) = oneshot::channel();
-        let job = Job::Write(Box::new(move |connection| {
+        let job: Work = Box::new(move |connection| {
             let result = work(connection);
             Answer {
                 keep: result.is_ok(),
@@ -137,9 +155,30 @@ impl Sqlite {
                     let _ = tell.send(result.and_then(|value| committed.map(|()| value)));
                 }),
             }
-        }));
-        self.inner.jobs.send(job).await.map_err(|_| closed())?;
+        });
+        jobs.send(job).await.map_err(|_| closed())?;
         told.await.map_err(|_| closed())?
+    }
+
+    fn write_here<T, E, F>(&self, connection: &mut Connection, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&Connection) -> Result<T, E>,
+        E: From<StorageError>,
+    {
+        let begin = |error| E::from(StorageError::from(error));
+        let transaction = Transaction::new(connection, TransactionBehavior::Immediate).map_err(begin)?;
+        // As on disk, a panic is the caller's mistake, and dropping the transaction undoes what was done.
+        let result = catch_unwind(AssertUnwindSafe(|| work(&transaction))).map_err(|_| {
+            tracing::error!("a transaction panicked and was undone");
+            closed()
+        })?;
+        let value = result?;
+        transaction.commit().map_err(|error| {
+            let CommitFailed { kind, why } = CommitFailed::of_commit(error);
+            E::from(StorageError::new(kind, "committing").caused(why))
+        })?;
+        self.inner.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(value)
     }
 
     /// Runs `work` on what is committed. On disk, readers never wait for the writer.
@@ -159,33 +198,18 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        if self.inner.readers.is_some() {
-            return self.read_beside(work).await;
-        }
-        let (tell, told) = oneshot::channel();
-        let job = Job::Read(Box::new(move |connection| {
-            let _ = tell.send(work(connection));
-        }));
-        self.inner.jobs.send(job).await.map_err(|_| closed())?;
-        told.await.map_err(|_| closed())?
-    }
-
-    async fn read_beside<T, E, F>(&self, work: F) -> Result<T, E>
-    where
-        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StorageError> + Send + 'static,
-    {
-        let inner = Arc::clone(&self.inner);
-        let Some(readers) = &self.inner.readers else { return Err(closed().into()) };
-        let permit = readers.permits.acquire().await.map_err(|_| closed())?;
+        let readers = match &self.inner.engine {
+            Engine::Here(connection) => return work(&lock(connection)),
+            Engine::Beside { readers, .. } => Arc::clone(readers),
+        };
+        let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(|_| closed())?;
         let job = move || {
-            let lent = Lent::take(inner.readers.as_ref().ok_or_else(closed)?);
+            // Given back after the connection is.
+            let _permit = permit;
+            let lent = Lent::take(&readers);
             work(lent.connection.as_ref().ok_or_else(closed)?)
         };
-        let result = tokio::task::spawn_blocking(job).await;
-        drop(permit);
-        match result {
+        match tokio::task::spawn_blocking(job).await {
             Ok(result) => result,
             Err(failed) => match failed.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -206,6 +230,11 @@ impl fmt::Debug for Sqlite {
     }
 }
 
+/// A connection whose user panicked has undone what it did.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn closed() -> StorageError {
     StorageError::new(StorageErrorKind::Unavailable, "the store is closed")
 }
@@ -219,7 +248,7 @@ impl Readers {
             Ok(connection)
         });
         let idle = Mutex::new(connections.collect::<Result<_, StorageError>>()?);
-        Ok(Self { permits: Semaphore::new(READERS), idle })
+        Ok(Self { permits: Arc::new(Semaphore::new(READERS)), idle })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -258,51 +287,33 @@ fn prepare(connection: &Connection) -> Result<(), StorageError> {
 
 struct Writer {
     connection: Connection,
-    queue: mpsc::Receiver<Job>,
+    queue: mpsc::Receiver<Work>,
     commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     fn run(mut self) {
-        let mut next = self.queue.blocking_recv();
-        while let Some(job) = next {
-            next = match job {
-                Job::Read(work) => {
-                    work(&self.connection);
-                    None
-                }
-                Job::Write(work) => self.commit_group(work),
-            };
-            // Nothing left over from the group: wait for more, until the last sender is gone.
-            if next.is_none() {
-                next = self.queue.blocking_recv();
-            }
+        // Until the last sender is gone.
+        while let Some(first) = self.queue.blocking_recv() {
+            self.commit_group(first);
         }
     }
 
-    /// Runs the first transaction and those that are waiting behind it, commits once, and then tells each. Returns a job
-    /// that ended the group because it is none of it.
-    fn commit_group(&mut self, first: Work) -> Option<Job> {
+    /// Runs the first transaction and those that are waiting behind it, commits once, and then tells each.
+    fn commit_group(&mut self, first: Work) {
         let transaction = match Transaction::new(&mut self.connection, TransactionBehavior::Immediate) {
             Ok(transaction) => transaction,
             Err(error) => {
                 tracing::error!(%error, "a transaction could not begin");
                 // Dropping the job tells its caller that the store isn't available.
-                return None;
+                return;
             }
         };
         let mut group = Group::default();
         group.run(&transaction, first);
-        let mut left_over = None;
         while group.size < GROUP_MAX && group.broken.is_none() {
-            match self.queue.try_recv() {
-                Ok(Job::Write(work)) => group.run(&transaction, work),
-                Ok(read @ Job::Read(_)) => {
-                    left_over = Some(read);
-                    break;
-                }
-                Err(_) => break,
-            }
+            let Ok(work) = self.queue.try_recv() else { break };
+            group.run(&transaction, work);
         }
         let committed = match group.broken {
             Some(broken) => Err(broken),
@@ -312,7 +323,6 @@ impl Writer {
         for tell in group.answers {
             tell(committed.clone());
         }
-        left_over
     }
 }
 

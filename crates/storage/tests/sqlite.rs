@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 
 use asaanbill_storage::{GROUP_MAX, Location, Migration, Sqlite, StorageError, StorageErrorKind};
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
 
 const NOTES: Migration = Migration {
@@ -109,22 +110,71 @@ async fn write_behind(store: &Sqlite, texts: Vec<String>) -> Vec<Result<i64, Sto
     results
 }
 
+fn in_memory() -> Sqlite {
+    Sqlite::open(&Location::Memory, &[NOTES]).unwrap()
+}
+
+/// No thread, no hand-over: what is asked for is done when the future is polled first.
+#[tokio::test]
+async fn in_memory_nothing_is_waited_for() {
+    let store = in_memory();
+    assert_eq!(note(&store, "one").now_or_never().unwrap().unwrap(), 1);
+    let here = std::thread::current().id();
+    let thread = store.write(|_| Ok::<_, StorageError>(std::thread::current().id()));
+    assert_eq!(thread.now_or_never().unwrap().unwrap(), here);
+    assert_eq!(notes(&store).now_or_never().unwrap(), ["one"]);
+    assert_eq!(store.commits(), 2);
+}
+
+#[tokio::test]
+async fn in_memory_tasks_of_many_threads_take_turns() {
+    let store = in_memory();
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let store = store.clone();
+            tokio::task::spawn_blocking(move || {
+                for n in 0..50 {
+                    note(&store, format!("{writer} {n}")).now_or_never().unwrap().unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(notes(&store).await.len(), 400);
+}
+
+/// What a closure did before it failed is undone.
+#[tokio::test]
+async fn in_memory_a_failure_changes_nothing() {
+    let store = in_memory();
+    let undone = store.write(|tx| {
+        tx.execute("INSERT INTO notes (text) VALUES ('half')", [])?;
+        Err::<(), _>(StorageError::from(asaanbill_storage::rusqlite::Error::InvalidQuery))
+    });
+    assert!(undone.await.is_err());
+    assert_eq!((notes(&store).await.len(), store.commits()), (0, 0));
+    note(&store, "after").await.unwrap();
+    assert_eq!(notes(&store).await, ["after"]);
+}
+
 #[tokio::test]
 async fn those_who_wait_share_a_commit() {
     let folder = TempDir::new().unwrap();
-    for store in [open(folder.path()), Sqlite::open(&Location::Memory, &[NOTES]).unwrap()] {
-        let before = store.commits();
-        let results = write_behind(&store, (0..100).map(|n| format!("note {n}")).collect()).await;
-        assert_eq!(store.commits() - before, 1, "101 transactions in one commit");
-        let ids: Vec<_> = results.into_iter().map(Result::unwrap).collect();
-        assert_eq!(ids, (1..=100).collect::<Vec<_>>(), "in the order in which they were asked for");
-        assert_eq!(notes(&store).await.len(), 100);
-    }
+    let store = open(folder.path());
+    let before = store.commits();
+    let results = write_behind(&store, (0..100).map(|n| format!("note {n}")).collect()).await;
+    assert_eq!(store.commits() - before, 1, "101 transactions in one commit");
+    let ids: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    assert_eq!(ids, (1..=100).collect::<Vec<_>>(), "in the order in which they were asked for");
+    assert_eq!(notes(&store).await.len(), 100);
 }
 
 #[tokio::test]
 async fn a_group_has_a_largest_size() {
-    let store = Sqlite::open(&Location::Memory, &[NOTES]).unwrap();
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
     let results = write_behind(&store, (0..GROUP_MAX + 1).map(|n| n.to_string()).collect()).await;
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(store.commits(), 2);
@@ -132,7 +182,8 @@ async fn a_group_has_a_largest_size() {
 
 #[tokio::test]
 async fn one_failure_undoes_its_own_changes_and_no_others() {
-    let store = Sqlite::open(&Location::Memory, &[NOTES]).unwrap();
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
     let results = write_behind(&store, ["a", "b", "a", "c"].map(String::from).to_vec()).await;
     let kinds: Vec<_> = results.iter().map(|r| r.as_ref().map_err(StorageError::kind)).collect();
     assert_eq!(kinds, [Ok(&1), Ok(&2), Err(StorageErrorKind::Statement), Ok(&3)]);
@@ -150,7 +201,12 @@ async fn one_failure_undoes_its_own_changes_and_no_others() {
 #[tokio::test]
 async fn a_panic_in_a_transaction_or_a_reader_hurts_nobody_else() {
     let folder = TempDir::new().unwrap();
-    let store = open(folder.path());
+    for store in [open(folder.path()), in_memory()] {
+        check_panics(&store).await;
+    }
+}
+
+async fn check_panics(store: &Sqlite) {
     let panicked = store
         .write(|tx| -> Result<(), StorageError> {
             tx.execute("INSERT INTO notes (text) VALUES ('half')", [])?;
@@ -158,19 +214,20 @@ async fn a_panic_in_a_transaction_or_a_reader_hurts_nobody_else() {
         })
         .await;
     assert_eq!(panicked.unwrap_err().kind(), StorageErrorKind::Unavailable);
-    assert_eq!(note(&store, "after").await.unwrap(), 1);
+    assert_eq!(note(store, "after").await.unwrap(), 1);
     for _ in 0..20 {
         let store = store.clone();
         let reader =
             tokio::spawn(async move { store.read(|_| -> Result<(), StorageError> { panic!("on purpose") }).await });
         assert!(reader.await.unwrap_err().is_panic());
     }
-    assert_eq!(notes(&store).await, ["after"], "connections go back to the pool");
+    assert_eq!(notes(store).await, ["after"], "connections go back to the pool");
 }
 
 #[tokio::test]
 async fn a_dropped_future_is_committed_once_queued() {
-    let store = Sqlite::open(&Location::Memory, &[NOTES]).unwrap();
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
     let (release, held) = hold_writer(&store).await;
     let dropped = tokio::spawn({
         let store = store.clone();

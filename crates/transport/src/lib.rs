@@ -35,6 +35,7 @@
 //!   a socket.
 //! - [`from_fn`]: a closure as the other end.
 //! - [`Faulty`]: a transport that fails as a test asks it to.
+//! - `Recorder` and `Player` (feature `record`): exchanges on a cassette, as JSON to read, without secrets.
 //! - `contract` (feature `contract`): the suite that each of them passes, and yours can: a server that
 //!   closes, resets, stalls, floods and lies at every byte.
 //!
@@ -90,6 +91,11 @@ pub use from_fn::{FromFn, from_fn};
 
 mod fault;
 pub use fault::{Fault, Faulty};
+
+#[cfg(feature = "record")]
+mod record;
+#[cfg(feature = "record")]
+pub use record::{Cassette, CassetteError, EXCHANGES_MAX, Player, Recorder, Redaction};
 
 #[cfg(feature = "contract")]
 pub mod contract;

@@ -10,15 +10,16 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// as `Unknown`. The shortest keep-alive in common use is 5 s (Node.js, Apache httpd), so ours is shorter.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How many idle connections are kept for one host: as many as a busy importer has requests in flight.
-pub(crate) const MAX_IDLE_PER_HOST: usize = 8;
+/// How many idle connections are kept for one host: as many as a busy program has requests in flight, so that each finds its
+/// connection again.
+pub(crate) const MAX_IDLE_PER_HOST: usize = 64;
 
 /// How many headers an answer may have. hyper's default, stated so that it stays.
 pub(crate) const RESPONSE_HEADERS_LIMIT: usize = 100;
 
 /// How many idle connections are kept in all, whatever the number of hosts.
 #[cfg(feature = "hyper")]
-pub(crate) const MAX_IDLE: usize = 32;
+pub(crate) const MAX_IDLE: usize = 128;
 
 /// How long an answer's head may be: what common servers and proxies allow, eight times over. Over reqwest, which
 /// can't be told, hyper's own limit of 408 KiB holds.

@@ -11,3 +11,5 @@ mod reqwest;
 
 #[cfg(all(feature = "contract", feature = "__rustls", any(feature = "reqwest", feature = "hyper")))]
 mod authority;
+#[cfg(feature = "record")]
+mod record;

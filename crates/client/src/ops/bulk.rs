@@ -7,13 +7,20 @@ use asaanbill_wire::{
     self as wire, BulkAnswer, BulkDetail, BulkRow, BulkStatus, CONTENT_TYPE, CONTENT_TYPE_JSON, Endpoint, Item,
     Message, PageRequest, Scalar, StatusText,
 };
-use bytes::Bytes;
+use jiff::Timestamp;
+use tracing::Instrument as _;
 
+use super::create::{Begin, Creating};
 use super::payments::{Page, page_query};
-use super::{body, now, with_query};
+use super::{body, with_query};
+use crate::check::{Strictness, Warning};
 use crate::error::{ClientError, ErrorKind};
-use crate::exchange::{Call, Effect};
-use crate::{Client, Intent, Payment};
+use crate::exchange::Data;
+use crate::intent::{Rows, Wanted};
+use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest};
+use crate::raw::Request;
+use crate::trace::operation;
+use crate::{Client, Payment};
 
 /// A batch that the hub has accepted, at least in part. Its payments get their PSIDs later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +30,8 @@ pub struct BulkAccepted {
     pub id: Option<BulkRequestId>,
     /// One for each bill, in order.
     pub rows: Vec<RowOutcome>,
+    /// What was noticed, by the bill's position.
+    pub warnings: Vec<(usize, Warning)>,
 }
 
 /// What the hub says of one row. `Debug` shows the hub's words only if they are known to name nobody.
@@ -33,8 +42,12 @@ pub enum RowOutcome {
     Accepted,
     /// Refused, in the hub's words; nothing has changed for its identifier.
     Refused(Box<str>),
-    /// The hub's answer has nothing readable for it.
+    /// The batch was found again, without it: it was refused, in words that are lost with the answer.
+    Missing,
+    /// The hub's answer has nothing readable for it, or the batch's outcome is unknown.
     Unknown,
+    /// It was not sent. (In imports)
+    Unsent,
 }
 
 /// One batch with its payments.
@@ -61,21 +74,31 @@ pub struct BulkSummary {
     pub payments: Option<u64>,
     /// How far it is, in the hub's word.
     pub status: Box<str>,
+    /// When it came, to the minute.
+    pub created_at: Option<Timestamp>,
 }
 
+/// What a batch's JSON needs for each row, so that it is written without growing much.
+const ROW_CAPACITY: usize = 160;
+
 impl Client {
-    /// Adds up to 5000 bills at once. It is sent once.
+    /// Adds up to 5000 bills at once. The batch is noted in the journal and sent **once**. For more, see
+    /// [`import`](Self::import).
     ///
     /// A batch of which some rows are bad is accepted for the others: look at [`BulkAccepted::rows`].
     ///
-    /// Cancellation: the batch may have been added, and nobody is told; look for it before adding it again.
+    /// Cancellation: before the intent is noted nothing happens. Afterwards the batch may have been added, and the intent
+    /// stays open in the journal.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::OutcomeUnknown`] with the intent if nobody knows whether the hub has added it; after any other error it
-    /// hasn't. [`ErrorKind::Refused`] also if every row is bad, or there are none or too many: too many are not sent.
+    /// [`ErrorKind::OutcomeUnknown`] with the intent if nobody knows whether the hub has added it;
+    /// [`ErrorKind::Unresolved`] if one of the identifiers has such an intent already. After any other error the hub hasn't
+    /// added it. [`ErrorKind::Refused`] also if every row is bad, or there are none or too many: too many are not sent.
     pub async fn add_bulk(&self, bills: &[Bill]) -> Result<BulkAccepted, ClientError> {
-        self.add_bulk_rows(bills.iter().map(BulkRow::from).collect()).await
+        self.add_rows(Rows::Bills(bills.into()), self.strictness(), None)
+            .instrument(operation!("add_bulk", rows = bills.len()))
+            .await
     }
 
     /// As [`add_bulk`](Self::add_bulk), with rows as text that nobody has checked: the hub judges each.
@@ -86,28 +109,42 @@ impl Client {
     ///
     /// As there.
     pub async fn add_bulk_rows(&self, rows: Vec<BulkRow<'_>>) -> Result<BulkAccepted, ClientError> {
+        let span = operation!("add_bulk", rows = rows.len());
+        let rows: Vec<_> = rows.into_iter().map(BulkRow::into_owned).collect();
+        self.add_rows(Rows::Text(rows.into()), self.strictness(), None).instrument(span).await
+    }
+
+    /// Adds a batch, which may be part of an import.
+    pub(crate) async fn add_rows(
+        &self,
+        rows: Rows,
+        strictness: Strictness,
+        chunk: Option<(ChunkKey, Digest)>,
+    ) -> Result<BulkAccepted, ClientError> {
         let count = rows.len();
         if count == 0 || count > BULK_ROWS_MAX {
             let message = format!("a batch has 1 to {BULK_ROWS_MAX} bills, this one has {count}; nothing was sent");
             return Err(ClientError::new(ErrorKind::Refused, message));
         }
+        let warnings = strictness.check_rows(&rows, self.environment().now())?;
         let endpoint = Endpoint::AddBulk;
-        let request = wire::BulkRequest { payments: rows };
-        let call = Call {
-            endpoint,
-            path: with_query(&endpoint.path(""), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]),
-            body: body(&request)?,
-            effect: Effect::Create,
+        let path = with_query(endpoint.template(), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]);
+        let written = body(&wire::BulkRequest { payments: rows.iter().collect() }, count * ROW_CAPACITY)?;
+        let request = Request::create(endpoint, path, written);
+        let creating = match Creating::begin(self, Wanted::AddBulk(rows), chunk).await? {
+            Begin::Creating(creating) => creating,
+            Begin::Done(record) => return Ok(BulkAccepted::of_record(record)),
         };
-        let sent_at = now();
-        let answer: Result<BulkAnswer<Item<BulkStatus>>, _> = self.sessions.call(&call).await;
-        let rows = || request.payments.into_iter().map(BulkRow::into_owned).collect();
-        match answer {
-            Ok(answer) => Ok(BulkAccepted { id: answer.id(), rows: outcomes(&answer, count) }),
+        match creating.send::<Data<BulkAnswer<Item<BulkStatus>>>>(request).await {
+            Ok((Data(answer), noted)) => {
+                let rows = row_outcomes(&answer, count);
+                let accepted = BulkAccepted { id: answer.id(), rows, warnings };
+                noted.close(accepted.to_closed()).await;
+                Ok(accepted)
+            }
             Err(error) => {
-                let refused = error.refusal_data().and_then(|data| serde_json::from_str(data.get()).ok());
-                let rows_refused = refused.map_or_else(Vec::new, |refused| outcomes(&refused, count));
-                Err(error.with_rows(rows_refused).intended(|| Intent::AddBulk { rows: rows(), sent_at }))
+                let rows = outcomes_of(&error, count);
+                Err(error.with_rows(rows))
             }
         }
     }
@@ -121,8 +158,9 @@ impl Client {
     /// [`ErrorKind::NotFound`] if there is no such batch.
     pub async fn bulk_request(&self, id: BulkRequestId) -> Result<BulkRequest, ClientError> {
         let endpoint = Endpoint::BulkRequest;
-        let call = Call { endpoint, path: endpoint.path(id), body: Bytes::new(), effect: Effect::Read };
-        let detail: BulkDetail = self.sessions.call(&call).await?;
+        let request = Request::read(endpoint, endpoint.path(id));
+        let read = self.sessions().read(&request, self.retry()).instrument(operation!("bulk_request")).await?;
+        let Data::<BulkDetail>(detail) = read;
         let count = detail.payments.content.len();
         let payments: Vec<_> =
             detail.payments.content.into_iter().filter_map(Item::into_read).map(Payment::from).collect();
@@ -144,19 +182,59 @@ impl Client {
     pub async fn bulk_requests(&self, page: PageRequest) -> Result<Page<BulkSummary>, ClientError> {
         let endpoint = Endpoint::BulkRequests;
         let query = page_query(page).into_iter().chain([(CONTENT_TYPE, CONTENT_TYPE_JSON.to_owned())]);
-        let path = with_query(&endpoint.path(""), query);
-        let call = Call { endpoint, path, body: Bytes::new(), effect: Effect::Read };
-        let read: wire::Page<wire::BulkSummary> = self.sessions.call(&call).await?;
+        let request = Request::read(endpoint, with_query(endpoint.template(), query));
+        let read = self.sessions().read(&request, self.retry()).instrument(operation!("bulk_requests")).await?;
+        let Data::<wire::Page<wire::BulkSummary>>(read) = read;
         Ok(Page::from_wire(read, |summary| BulkSummary {
             id: summary.id.as_ref().and_then(number),
             payments: summary.vouchers_count.as_ref().and_then(Scalar::whole),
             status: word(summary.status.as_ref()),
+            created_at: summary.created_at.as_ref().and_then(wire::Stamp::timestamp),
         }))
     }
 }
 
+impl BulkAccepted {
+    /// As the journal knows it.
+    pub(crate) fn of_record(record: ChunkRecord) -> Self {
+        let mut rows = vec![RowOutcome::Accepted; record.rows];
+        let ChunkState::Closed(Closed::AddedBulk { batch, exceptions }) = record.state else {
+            return Self { id: None, rows: vec![RowOutcome::Unknown; record.rows], warnings: Vec::new() };
+        };
+        for (position, outcome) in exceptions {
+            if let Some(row) = rows.get_mut(position) {
+                *row = outcome;
+            }
+        }
+        Self { id: batch, rows, warnings: Vec::new() }
+    }
+
+    /// As the journal keeps it.
+    pub(crate) fn to_closed(&self) -> Closed {
+        let exceptions = self.rows.iter().enumerate().filter(|(_, outcome)| **outcome != RowOutcome::Accepted);
+        Closed::AddedBulk {
+            batch: self.id,
+            exceptions: exceptions.map(|(at, outcome)| (at, outcome.clone())).collect(),
+        }
+    }
+}
+
+/// What the hub says of each row of a batch that it refused as a whole; none if it says nothing.
+pub(crate) fn outcomes_of(error: &ClientError, count: usize) -> Vec<RowOutcome> {
+    if error.kind() != ErrorKind::Refused {
+        return Vec::new();
+    }
+    let refused = error.refusal_data().and_then(|data| serde_json::from_str(data.get()).ok());
+    refused.map_or_else(
+        Vec::new,
+        |refused: BulkAnswer<Item<BulkStatus>>| {
+            if refused.payments.is_empty() { Vec::new() } else { row_outcomes(&refused, count) }
+        },
+    )
+}
+
 /// Rows are matched by position, so an answer of another length says nothing of any.
-fn outcomes(answer: &BulkAnswer<Item<BulkStatus>>, count: usize) -> Vec<RowOutcome> {
+fn row_outcomes(answer: &BulkAnswer<Item<BulkStatus>>, count: usize) -> Vec<RowOutcome> {
     if answer.payments.len() == count {
         answer.payments.iter().map(row_outcome).collect()
     } else {
@@ -177,7 +255,9 @@ impl fmt::Debug for RowOutcome {
             Self::Accepted => f.write_str("Accepted"),
             Self::Refused(why) if Message::is_known(why) => write!(f, "Refused({why:?})"),
             Self::Refused(why) => write!(f, "Refused(<{} characters>)", why.chars().count()),
+            Self::Missing => f.write_str("Missing"),
             Self::Unknown => f.write_str("Unknown"),
+            Self::Unsent => f.write_str("Unsent"),
         }
     }
 }

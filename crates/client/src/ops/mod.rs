@@ -2,9 +2,15 @@
 
 mod add;
 mod bulk;
+mod create;
+mod outstanding;
 mod payments;
+mod raw;
 
+pub use add::{Detached, GENERATED_PREFIX};
+pub(crate) use bulk::outcomes_of;
 pub use bulk::{BulkAccepted, BulkRequest, BulkSummary, RowOutcome};
+pub(crate) use create::not_noted;
 pub use payments::Page;
 
 use bytes::Bytes;
@@ -12,21 +18,15 @@ use serde::Serialize;
 
 use crate::error::{ClientError, ErrorKind};
 
-fn body(request: &impl Serialize) -> Result<Bytes, ClientError> {
-    let written = serde_json::to_vec(request);
-    written
-        .map(Bytes::from)
-        .map_err(|error| ClientError::new(ErrorKind::NotSent, "the request can't be written").caused(error))
+fn body(request: &impl Serialize, capacity: usize) -> Result<Bytes, ClientError> {
+    let mut written = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut written, request)
+        .map_err(|error| ClientError::new(ErrorKind::NotSent, "the request can't be written").caused(error))?;
+    Ok(Bytes::from(written))
 }
 
 /// A path with a query.
-fn with_query<'q>(path: &str, pairs: impl IntoIterator<Item = (&'q str, String)>) -> String {
+pub(crate) fn with_query<'q>(path: &str, pairs: impl IntoIterator<Item = (&'q str, String)>) -> String {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     format!("{path}?{query}")
-}
-
-/// When something is sent, for whoever has to look for it later.
-#[expect(clippy::disallowed_methods, reason = "a client is an outermost layer")]
-fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
 }

@@ -2,11 +2,13 @@
 
 use asaanbill_core::{PaymentId, Psid};
 use asaanbill_wire::{self as wire, Endpoint, Item, ListedPayment, PAGE_NO, PAGE_SIZE, PageRequest, Scalar};
-use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::with_query;
 use crate::error::ClientError;
-use crate::exchange::{Call, Effect};
+use crate::exchange::Data;
+use crate::raw::Request;
+use crate::trace::operation;
 use crate::{Client, Payment};
 
 /// A page of a list. Elements that can't be read at all are counted, not shown.
@@ -51,8 +53,8 @@ impl Client {
     /// [`ClientError`].
     pub async fn payments(&self, page: PageRequest) -> Result<Page<Payment>, ClientError> {
         let endpoint = Endpoint::Payments;
-        let path = with_query(&endpoint.path(""), page_query(page));
-        self.page(endpoint, path).await
+        let path = with_query(endpoint.template(), page_query(page));
+        self.page(endpoint, path).instrument(operation!("payments")).await
     }
 
     /// One payment by its record's number, which isn't its PSID.
@@ -64,8 +66,9 @@ impl Client {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such payment.
     pub async fn payment(&self, id: PaymentId) -> Result<Payment, ClientError> {
         let endpoint = Endpoint::Payment;
-        let call = Call { endpoint, path: endpoint.path(id), body: Bytes::new(), effect: Effect::Read };
-        let listed: ListedPayment = self.sessions.call(&call).await?;
+        let request = Request::read(endpoint, endpoint.path(id));
+        let read = self.sessions().read(&request, self.retry()).instrument(operation!("payment")).await?;
+        let Data::<ListedPayment>(listed) = read;
         Ok(Payment::from(listed))
     }
 
@@ -79,7 +82,7 @@ impl Client {
     pub async fn search(&self, psid: Psid, page: PageRequest) -> Result<Page<Payment>, ClientError> {
         let endpoint = Endpoint::Search;
         let path = with_query(&endpoint.path(psid), page_query(page));
-        match self.page(endpoint, path).await {
+        match self.page(endpoint, path).instrument(operation!("search")).await {
             // The guide says both: an empty list, and 404.
             Err(error) if error.is_not_found() => Ok(Page::empty()),
             done => done,
@@ -87,8 +90,8 @@ impl Client {
     }
 
     async fn page(&self, endpoint: Endpoint, path: String) -> Result<Page<Payment>, ClientError> {
-        let call = Call { endpoint, path, body: Bytes::new(), effect: Effect::Read };
-        let read: wire::Page<ListedPayment> = self.sessions.call(&call).await?;
+        let Data::<wire::Page<ListedPayment>>(read) =
+            self.sessions().read(&Request::read(endpoint, path), self.retry()).await?;
         Ok(Page::from_wire(read, Payment::from))
     }
 }

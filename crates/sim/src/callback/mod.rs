@@ -25,19 +25,14 @@ mod tests;
 
 #[cfg(test)]
 use diagnosis::TlsFault;
-#[cfg(test)]
-use disturb::Disturbances;
-#[cfg(test)]
-use send::Attempt;
-#[cfg(test)]
-use tls::Trust;
 
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use disturb::{Disturbance, DisturbanceSettings, Share};
 pub(crate) use draw::draw;
-pub(crate) use plan::{Delivery, Event, plan};
+pub(crate) use plan::{Delivery, DeliveryKind, Event, plan};
 pub(crate) use schedule::Schedule;
 pub use send::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
-pub(crate) use send::Sender;
+pub(crate) use send::{Attempt, Sender};
 pub(crate) use target::{TargetPolicy, TargetPolicyError};
+pub(crate) use tls::{AuthorityError, Trust};
 pub(crate) use url::{CallbackUrl, CallbackUrlError};

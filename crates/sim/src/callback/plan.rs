@@ -98,8 +98,8 @@ pub(crate) fn plan(seed: u64, event: &Event<'_>, settings: &DisturbanceSettings)
     }
     // Who is late is out of order anyway.
     let (delay, behind_next) = match (is(Disturbance::Delay), is(Disturbance::Disorder)) {
-        (true, _) => (settings.delay, false),
-        (false, true) => (settings.hold, true),
+        (true, _) => (settings.delay(), false),
+        (false, true) => (settings.hold(), true),
         (false, false) => (Duration::ZERO, false),
     };
     let body = Bytes::copy_from_slice(event.body.as_bytes());
@@ -108,7 +108,7 @@ pub(crate) fn plan(seed: u64, event: &Event<'_>, settings: &DisturbanceSettings)
         false => (DeliveryKind::Genuine, body.clone()),
     };
     deliveries.push(Delivery { kind, delay, behind_next, body: first });
-    let copies = if is(Disturbance::Duplicate) { usize::from(settings.copies) } else { 0 };
+    let copies = if is(Disturbance::Duplicate) { usize::from(settings.copies()) } else { 0 };
     let copy = Delivery { kind: DeliveryKind::Duplicate, delay, behind_next, body };
     deliveries.extend(std::iter::repeat_n(copy, copies));
     deliveries
@@ -119,7 +119,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Event, plan};
-    use crate::callback::{Disturbance, DisturbanceSettings, Disturbances, Share};
+    use crate::callback::DisturbanceSettings;
+    use crate::callback::disturb::tests::{ALL, shares};
 
     const BODY: &str = r#"{"title":"Ali","amount":"50","psid":"100139100100154854584585"}"#;
 
@@ -129,9 +130,8 @@ mod tests {
 
     /// What is sent for an event with these disturbances: kind, delay in seconds, and `+` if it goes behind the next.
     fn check(disturbances: &str, expected: &str) {
-        let told: Disturbances = disturbances.split_whitespace().map(|word| word.parse().unwrap()).collect();
-        let mut settings = DisturbanceSettings::default().copies(2).unwrap();
-        settings.instruct(5, told).unwrap();
+        let mut settings = shares(disturbances, 1000);
+        settings.set_copies(2).unwrap();
         let sent: Vec<_> = plan(7, &event(5), &settings)
             .into_iter()
             .map(|one| {
@@ -162,16 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn an_instruction_wins_over_the_shares() {
-        let all = Share::per_mille(1000).unwrap();
-        let mut settings = DisturbanceSettings::default().share(Disturbance::Loss, all);
-        assert!(plan(7, &event(5), &settings).is_empty());
-        settings.instruct(5, Disturbances::new()).unwrap();
-        assert_eq!(plan(7, &event(5), &settings).len(), 1);
-        assert!(plan(7, &event(6), &settings).is_empty());
-    }
-
-    #[test]
     fn debug_shows_no_body() {
         let settings = DisturbanceSettings::default();
         insta::assert_snapshot!(
@@ -184,9 +174,7 @@ mod tests {
         /// The order of asking, and who else is asked for, change nothing.
         #[test]
         fn the_same_seed_gives_the_same(seed: u64, ids in proptest::collection::vec(any::<u64>(), 1..20), share in 0..=1000_u16) {
-            let settings = Disturbance::ALL.into_iter().fold(DisturbanceSettings::default(), |settings, of| {
-                settings.share(of, Share::per_mille(share).unwrap())
-            });
+            let settings = shares(ALL, share);
             let forward: Vec<_> = ids.iter().map(|id| plan(seed, &event(*id), &settings)).collect();
             let mut backward: Vec<_> = ids.iter().rev().map(|id| plan(seed, &event(*id), &settings.clone())).collect();
             backward.reverse();

@@ -42,14 +42,6 @@ impl Schedule {
         Some(Duration::from_millis(step + jitter))
     }
 
-    /// How many attempts there are at most.
-    pub(crate) fn attempts(self) -> usize {
-        match self {
-            Self::Faithful => 1,
-            Self::StandardWebhooks => STEPS.len(),
-        }
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Faithful => "faithful",
@@ -100,7 +92,6 @@ mod tests {
             "75:35:05",
         ];
         assert_eq!(table, expected);
-        assert_eq!(table.len(), Schedule::StandardWebhooks.attempts());
     }
 
     #[test]
@@ -108,7 +99,6 @@ mod tests {
         assert_eq!(Schedule::Faithful.next(0, u64::MAX), Some(Duration::ZERO));
         assert_eq!(Schedule::Faithful.next(1, 0), None);
         assert_eq!(Schedule::Faithful.next(u32::MAX, 0), None);
-        assert_eq!(Schedule::Faithful.attempts(), 1);
     }
 
     #[test]

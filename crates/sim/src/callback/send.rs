@@ -66,24 +66,10 @@ pub(crate) struct Attempt {
     pub(crate) took: Duration,
 }
 
-impl Attempt {
-    /// Whether the receiver has confirmed that it knows.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        self.outcome.is_ok()
-    }
-}
-
 impl Sender {
-    /// Calls whom the policy permits, and trusts the system's certificate authorities.
-    pub(crate) fn new(policy: TargetPolicy) -> Self {
-        Self { policy, tls: Tls::default(), resolver: Arc::new(SystemResolver::default()) }
-    }
-
-    /// For other certificate authorities.
-    #[must_use]
-    pub(crate) fn trust(mut self, trust: Trust) -> Self {
-        self.tls = Tls::new(trust);
-        self
+    /// Calls whom the policy permits, and takes these authorities' word for certificates.
+    pub(crate) fn new(policy: TargetPolicy, trust: Trust) -> Self {
+        Self { policy, tls: Tls::new(trust), resolver: Arc::new(SystemResolver::default()) }
     }
 
     /// For names that a test makes up.

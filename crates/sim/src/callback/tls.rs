@@ -1,12 +1,15 @@
 //! TLS to a receiver: rustls with ring's cryptography.
 
 use std::error::Error;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -15,6 +18,9 @@ use tokio_rustls::client::TlsStream;
 
 use super::diagnosis::{Diagnosis, TlsFault};
 use super::url::Host;
+
+/// The most bytes of a file of authorities: four times what all of a browser's take.
+const AUTHORITIES_MAX: usize = 1024 * 1024;
 
 /// Whose word is taken for a receiver's certificate.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +32,40 @@ pub(crate) enum Trust {
     Only(Arc<RootCertStore>),
 }
 
+/// A file that gives no authorities.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AuthorityError {
+    #[error("the file can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("the file has more than {} KiB", AUTHORITIES_MAX / 1024)]
+    TooLarge,
+    #[error("the file's PEM breaks off or can't be read")]
+    NotPem(#[from] pem::Error),
+    #[error("the file holds no certificate in PEM form")]
+    NoCertificate,
+    #[error("certificate {number} of the file can't be read as an authority's")]
+    NotAuthority { number: usize, source: rustls::Error },
+}
+
+impl Trust {
+    /// The authorities in a file alone, in PEM form; what else it holds is passed over. It blocks.
+    pub(crate) fn only(file: &Path) -> Result<Self, AuthorityError> {
+        let mut pem = Vec::new();
+        // What is too long for memory must not be read into it first: it may be a device.
+        File::open(file)?.take(AUTHORITIES_MAX as u64 + 1).read_to_end(&mut pem)?;
+        if pem.len() > AUTHORITIES_MAX {
+            return Err(AuthorityError::TooLarge);
+        }
+        let mut roots = RootCertStore::empty();
+        for (certificate, number) in CertificateDer::pem_slice_iter(&pem).zip(1..) {
+            roots.add(certificate?).map_err(|source| AuthorityError::NotAuthority { number, source })?;
+        }
+        if roots.is_empty() { Err(AuthorityError::NoCertificate) } else { Ok(Self::Only(Arc::new(roots))) }
+    }
+}
+
 /// TLS as a client, set up at the first receiver that needs it: the machine's authorities are hundreds of files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tls {
     trust: Trust,
     config: OnceCell<Arc<ClientConfig>>,
@@ -121,11 +159,13 @@ pub(super) fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::path::Path;
     use std::sync::Arc;
 
+    use rcgen::{CertificateParams, KeyPair};
     use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, RootCertStore};
 
-    use super::{TlsFault, Trust, client_config, fault};
+    use super::{AUTHORITIES_MAX, TlsFault, Trust, client_config, fault};
 
     #[test]
     fn faults_have_names() {
@@ -150,5 +190,39 @@ mod tests {
         let config = client_config(Trust::Only(Arc::new(RootCertStore::empty()))).unwrap();
         assert_eq!(config.alpn_protocols, [b"http/1.1"]);
         assert!(!config.enable_early_data);
+    }
+
+    /// What a file of authorities is taken for: how many, or why it isn't taken.
+    #[test]
+    fn authorities_come_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("authority.pem");
+        let check = |content: &str, expected: Result<usize, &str>| {
+            std::fs::write(&file, content).unwrap();
+            let trusted = Trust::only(&file).map(|trust| match trust {
+                Trust::Only(roots) => roots.len(),
+                Trust::System => panic!("nobody asked for the system's"),
+            });
+            match (trusted, expected) {
+                (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected, "{content}"),
+                (trusted, expected) => assert_eq!(trusted.ok(), expected.ok(), "{content}"),
+            }
+        };
+        let key = KeyPair::generate().unwrap();
+        let one = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+        let (none, nonsense) = ("the file holds no certificate in PEM form", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+        check(&one, Ok(1));
+        check(&format!("the bank's\n{one}{}\n{one}", key.serialize_pem()), Ok(2));
+        check("", Err(none));
+        check("no PEM", Err(none));
+        check(&key.serialize_pem(), Err(none));
+        check(nonsense, Err("the file's PEM breaks off or can't be read"));
+        let other = format!("{one}{nonsense}-----END CERTIFICATE-----\n");
+        check(&other, Err("certificate 2 of the file can't be read as an authority's"));
+        check(&" ".repeat(AUTHORITIES_MAX), Err(none));
+        check(&" ".repeat(AUTHORITIES_MAX + 1), Err("the file has more than 1024 KiB"));
+        let absent = Trust::only(Path::new("/nowhere/at/all.pem")).unwrap_err().to_string();
+        assert!(absent.starts_with("the file can't be read: "), "{absent}");
+        assert!(Trust::only(folder.path()).is_err(), "a folder is no file");
     }
 }

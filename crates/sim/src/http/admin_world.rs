@@ -146,7 +146,11 @@ pub(super) async fn move_clock(State(sim): State<Sim>, body: Bytes) -> Response 
         }
         _ => return refused(StatusCode::BAD_REQUEST, &format!("expected {CLOCK_EXPECTED}")),
     };
-    match moved {
+    let kept = match moved {
+        Ok(effects) => sim.keep_clock().await.map(|()| effects),
+        Err(error) => Err(error),
+    };
+    match kept {
         Ok(effects) => shown_clock(&sim, Some(effects)).await,
         Err(error) => broken(error),
     }

@@ -59,7 +59,8 @@ pub(super) async fn save<T: Tx>(tx: &T, events: &[Event]) -> Result<(), StorageE
     });
     let rows: Vec<_> = rows.collect();
     tx.execute_each(&INSERT, &rows).await?;
-    let ends = "SELECT COALESCE(MIN(id), 0), COALESCE(MAX(id), 0) FROM events";
+    // Each end by itself comes from the end of the index; both in one query are found by walking through all events.
+    let ends = "SELECT COALESCE((SELECT MIN(id) FROM events), 0), COALESCE((SELECT MAX(id) FROM events), 0)";
     let ends = tx.query_one(ends, &[], |row| Ok((row.int(0)?, row.int(1)?))).await?;
     if let Some((first, last)) = ends
         && last - first >= EVENTS_MAX + DROPPED_AT_ONCE

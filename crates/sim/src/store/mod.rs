@@ -10,6 +10,7 @@ mod save;
 
 mod access;
 mod bulk;
+mod clock;
 mod events;
 mod figures;
 mod outbox;
@@ -34,7 +35,7 @@ use asaanbill_storage::{Location, Migration, Sqlite, StorageError, queue_schema_
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::clock::{self, Clock};
+use crate::clock::{Clock, system_time};
 
 pub(crate) use access::{
     Access, Channels, CountLogin, DeleteUser, FindUser, InsertToken, NewUser, PutCallbackUrl, PutUser, RevokeTokens,
@@ -42,6 +43,7 @@ pub(crate) use access::{
 };
 pub(crate) use book::{Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
+pub(crate) use clock::{KeepClock, Kept, KeptClock};
 pub(crate) use events::{Event, Events, HistoryOf, Numbered};
 pub(crate) use figures::{Figures, FiguresOf};
 pub(crate) use numbering::Seed;
@@ -94,7 +96,7 @@ where
     async fn run<T: Tx>(&self, tx: &T) -> Result<A, StorageError> {
         let mut book = load::load(tx, &self.wants, self.seed).await?;
         // Asked when the set's turn has come: what is accepted later has a later time.
-        let moment = Moment { now: self.clock.now(), real: clock::system_time() };
+        let moment = Moment { now: self.clock.now(), real: system_time() };
         let answer = (self.decide)(&mut book, moment.now)?;
         save::save(tx, &book, moment, &*self.plan).await?;
         Ok(answer)

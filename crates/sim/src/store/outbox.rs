@@ -40,6 +40,13 @@ impl Delivery {
     pub(crate) const AT_ONCE: Self =
         Self { after: SignedDuration::ZERO, kind: GENUINE, body: None, behind_next: None };
 
+    /// Waits for no other one.
+    fn go_before(&mut self) {
+        if self.behind_next.take().is_some() {
+            self.after = SignedDuration::ZERO;
+        }
+    }
+
     fn job(self, callback: i64, now: Timestamp) -> NewJob {
         let Self { after, kind, body, behind_next } = self;
         NewJob {
@@ -99,10 +106,24 @@ pub(super) async fn owe<T: Tx>(tx: &T, owed: &[Owed], moment: Moment, plan: &Pla
         // Batches of two channels may have the same number.
         let same = |owed: &&Owed| owed.channel == channel && owed.path == path && owed.body == body;
         let owed = owed.iter().find(same).ok_or_else(|| senseless("a call-back that nobody is owed"))?;
-        jobs.extend(plan(callback, owed).into_iter().map(|delivery| delivery.job(callback, moment.now)));
+        let mut deliveries = plan(callback, owed);
+        if deliveries.iter().any(|delivery| delivery.behind_next.is_some()) {
+            let lane = lane(owed.channel);
+            // Who finds another one waiting is the next one that it waits for: the two swap places.
+            if jobs.iter().any(|job: &NewJob| job.lane.as_ref() == Some(&lane)) || waits(tx, &lane).await? {
+                deliveries.iter_mut().for_each(Delivery::go_before);
+            }
+        }
+        jobs.extend(deliveries.into_iter().map(|delivery| delivery.job(callback, moment.now)));
     }
     tx.enqueue(&jobs, moment.real).await?;
     Ok(())
+}
+
+/// Whether a delivery waits in a lane.
+async fn waits<T: Tx>(tx: &T, lane: &str) -> Result<bool, StorageError> {
+    let select = "SELECT id FROM outbox WHERE lane = $1 AND state = 'ready' LIMIT 1";
+    Ok(tx.query_one(select, &[lane.into()], |row| row.int(0)).await?.is_some())
 }
 
 /// A delivery that this program has claimed.

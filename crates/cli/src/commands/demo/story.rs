@@ -146,7 +146,7 @@ async fn batch_approved(world: &mut World, psid: Psid, output: &mut Output) -> R
     let Confirmed::Bulk(batch) = world.next_event().await? else {
         return Err(Failure::new("the first call-back is not the batch's"));
     };
-    let payments = &batch.record().payments;
+    let payments: &Vec<_> = &batch.record().payments.iter().map(Payment::from).collect();
     holds(payments.len() == 2, "the batch has two payments")?;
     holds(payments.iter().all(|p| stands(p, PaymentStatus::Approved)), "both are approved")?;
     holds(payments[0].psid() == Some(psid), "the first has taken over the PSID")?;
@@ -194,7 +194,7 @@ async fn paid(world: &mut World, psid: Psid, output: &mut Output) -> Result<(), 
     let Confirmed::Payment(event) = world.next_event().await? else {
         return Err(Failure::new("the second call-back is not the payment's"));
     };
-    let record = event.record();
+    let record = &Payment::from(event.record());
     holds(record.psid() == Some(psid), "the call-back is for the PSID that was paid")?;
     holds(stands(record, PaymentStatus::Processed), "the hub's record is paid")?;
     let at = record.paid_at().there("the time of the payment")?;

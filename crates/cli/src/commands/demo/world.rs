@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::SocketAddr;
 
 use asaanbill_callbacks::{Confirmed, Handler, HandlerError, Location, Receiver};
-use asaanbill_client::Client;
+use asaanbill_client::{Client, EdgeWhiteSpace};
 use asaanbill_sim::{Clock, Sim};
 use async_trait::async_trait;
 use http::Uri;
@@ -62,7 +62,9 @@ impl World {
             .await
             .during("starting the hub")?;
         let base = format!("http://{hub}/payment-hub/integration");
-        let client = Client::builder().base_url(&base).credentials("demo", "demo").build().during("the client")?;
+        // The guide's own samples have white space before identifiers.
+        let client = Client::builder().base_url(&base).credentials("demo", "demo");
+        let client = client.edge_white_space(EdgeWhiteSpace::Sent).build().during("the client")?;
         let (tell, events) = mpsc::channel(EVENTS_MAX);
         let inbox = Location::File(folder.path().join("inbox.db"));
         let receiving = Receiver::builder(inbox, client.clone(), Tell(tell)).build().await.during("the receiver")?;

@@ -35,8 +35,8 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "URL")]
     pub(super) callback_url: Option<String>,
 
-    /// A user, as often as there are users; the role is full or viewer [default: demo:demo:23:full and
-    /// viewer:viewer:23:viewer]
+    /// A user, as often as there are users; the role is full, viewer (reads) or adder (adds) [default: demo:demo:23:full
+    /// and viewer:viewer:23:viewer]
     #[arg(long = "user", value_name = "NAME:PASSWORD:CHANNEL:ROLE")]
     pub(super) users: Vec<String>,
 

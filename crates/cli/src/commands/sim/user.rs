@@ -32,10 +32,11 @@ pub(super) fn read_user(text: &str) -> Result<(String, User), String> {
     let role = match role {
         "full" => Some(Role::Full),
         "viewer" => Some(Role::Viewer),
+        "adder" => Some(Role::Adder),
         _ => None,
     };
     if role.is_none() {
-        wrong.push("a role is full or viewer");
+        wrong.push("a role is full, viewer or adder");
     }
     match (channel, role) {
         (Some(channel), Some(role)) if wrong.is_empty() => {
@@ -61,15 +62,16 @@ mod tests {
         check("ali:secret:7:full", Ok(ali));
         check("ali:se:cr::et:7:full", Ok(ali));
         check("sara:s:23:viewer", Ok(r#"User { name: "sara", channel: ChannelId(23), role: Viewer, .. }"#));
+        check("till:s:23:adder", Ok(r#"User { name: "till", channel: ChannelId(23), role: Adder, .. }"#));
         for short in ["", "ali", "ali:hidden", "ali:hidden:7"] {
             check(short, Err("expected NAME:PASSWORD:CHANNEL:ROLE"));
         }
         check("ali:hidden:0:full", Err("a channel is a whole number from 1"));
-        check("ali:hidden:7:admin", Err("a role is full or viewer"));
+        check("ali:hidden:7:admin", Err("a role is full, viewer or adder"));
         check(
             " ::x:y",
             Err("a name is 1 to 128 ASCII characters without spaces; a password can't be empty; \
-                 a channel is a whole number from 1; a role is full or viewer"),
+                 a channel is a whole number from 1; a role is full, viewer or adder"),
         );
         check(":hidden:7:full", Err("a name is 1 to 128 ASCII characters without spaces"));
     }

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::receiver::{BODY, RECEIVED, answered, call, call_at, check, read_request};
-use crate::callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy};
+use crate::callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy, Trust};
 
 /// An answer of this status with this body.
 fn answer(status: u16, body: &str) -> String {
@@ -34,7 +34,7 @@ async fn the_request_as_it_is_sent() {
         BODY.len()
     );
     assert_eq!(sent, expected);
-    assert!(attempt.is_acknowledged());
+    assert_eq!(attempt.outcome, Ok(()));
     assert_eq!((attempt.status, attempt.peer.map(|peer| peer.port())), (Some(200), Some(port)));
     assert!(attempt.took < CALLBACK_DEADLINE);
 }
@@ -158,7 +158,7 @@ async fn a_port_at_which_nobody_listens() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap()).parse().unwrap();
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     let attempt = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE).await;
     assert_eq!((attempt.outcome, attempt.peer, attempt.status), (Err(Diagnosis::Refused), None, None));
 }
@@ -167,7 +167,7 @@ async fn a_port_at_which_nobody_listens() {
 #[test]
 fn an_attempt_may_change_threads() {
     fn moves(_: &impl Send) {}
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     let url = "http://127.0.0.1:1".parse().unwrap();
     moves(&sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE));
 }
@@ -175,7 +175,7 @@ fn an_attempt_may_change_threads() {
 #[tokio::test]
 async fn a_path_that_is_none() {
     let url = "http://127.0.0.1:1".parse().unwrap();
-    let attempt = Sender::new(TargetPolicy::default()).send(&url, "processed", BODY.into(), CALLBACK_DEADLINE).await;
+    let attempt = Sender::new(TargetPolicy::default(), Trust::System).send(&url, "processed", BODY.into(), CALLBACK_DEADLINE).await;
     assert_eq!((attempt.outcome, attempt.peer), (Err(Diagnosis::Unsendable), None));
 }
 
@@ -197,7 +197,7 @@ async fn resets() {
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     let large = vec![b' '; 16 << 20].into();
     let reset = call_at(&listener, &sender, &url, large, CALLBACK_DEADLINE, async |mut stream| {
         stream.read_exact(&mut [0; 4096]).await.unwrap();
@@ -211,7 +211,7 @@ async fn resets() {
 async fn an_early_answer_counts() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     let large = vec![b' '; 16 << 20].into();
     let early = call_at(&listener, &sender, &url, large, CALLBACK_DEADLINE, async |mut stream| {
         stream.read_exact(&mut [0; 4096]).await.unwrap();
@@ -225,7 +225,7 @@ async fn an_early_answer_counts() {
 async fn each_attempt_has_a_connection_of_its_own() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     for _ in 0..2 {
         let attempt = call_at(&listener, &sender, &url, BODY.into(), CALLBACK_DEADLINE, async |mut stream| {
             read_request(&mut stream).await;
@@ -233,6 +233,6 @@ async fn each_attempt_has_a_connection_of_its_own() {
             // The hub closes, though the receiver would have kept it open.
             assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         });
-        assert!(attempt.await.is_acknowledged());
+        assert_eq!(attempt.await.outcome, Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::callback::{Attempt, CALLBACK_DEADLINE, CallbackUrl, Diagnosis, Sender, TargetPolicy};
+use crate::callback::{Attempt, CALLBACK_DEADLINE, CallbackUrl, Diagnosis, Sender, TargetPolicy, Trust};
 
 /// What acknowledges.
 pub(super) const RECEIVED: &str = r#"{"responseCode":200}"#;
@@ -18,7 +18,7 @@ pub(super) const BODY: &str = r#"{"psid":"100139100100154854584585"}"#;
 /// Calls a receiver that does this with the connection, and says what became of it. The connection is the script's.
 pub(super) async fn call<T>(script: impl AsyncFnOnce(TcpStream) -> T) -> Attempt {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let sender = Sender::new(TargetPolicy::loopback_only());
+    let sender = Sender::new(TargetPolicy::loopback_only(), Trust::System);
     let url = format!("http://{}/secret-hook", listener.local_addr().unwrap());
     call_at(&listener, &sender, &url, BODY.into(), CALLBACK_DEADLINE, script).await
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::receiver::{BODY, RECEIVED, call, call_at, pass, read_request};
-use crate::callback::{CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy};
+use crate::callback::{CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy, Trust};
 
 const JUST_BEFORE: Duration = Duration::from_millis(4_900);
 
@@ -52,7 +52,7 @@ async fn late_and_in_time() {
         stream
     })
     .await;
-    assert!(attempt.is_acknowledged());
+    assert_eq!(attempt.outcome, Ok(()));
     assert!(attempt.took >= JUST_BEFORE);
 }
 
@@ -60,7 +60,7 @@ async fn late_and_in_time() {
 async fn call_shortly(body: Vec<u8>, script: impl AsyncFnOnce(tokio::net::TcpStream)) -> Diagnosis {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     call_at(&listener, &sender, &url, body.into(), SHORT, script).await.outcome.unwrap_err()
 }
 
@@ -104,7 +104,7 @@ async fn a_flood_of_interim_answers() {
 async fn a_receiver_that_does_not_read() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     let large = vec![b' '; 16 << 20].into();
     let attempt = call_at(&listener, &sender, &url, large, CALLBACK_DEADLINE, async |mut stream| {
         stream.read_exact(&mut [0; 4096]).await.unwrap();
@@ -150,7 +150,7 @@ mod dead_ends {
     async fn nobody_answers() {
         let end = DeadEnd::new().await;
         let url = format!("http://{}", end.address).parse().unwrap();
-        let sender = Sender::new(TargetPolicy::default());
+        let sender = Sender::new(TargetPolicy::default(), Trust::System);
         let sending = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE);
         let (attempt, ()) = tokio::join!(sending, pass(CALLBACK_DEADLINE));
         assert_eq!((attempt.outcome, attempt.peer), (Err(Diagnosis::SlowConnect), None));
@@ -162,7 +162,7 @@ mod dead_ends {
         let end = DeadEnd::new().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let book = Book::new(&[end.address, listener.local_addr().unwrap()]);
-        let sender = Sender::new(TargetPolicy::default()).resolver(Arc::new(book));
+        let sender = Sender::new(TargetPolicy::default(), Trust::System).resolver(Arc::new(book));
         let url = "http://hooks.test".parse().unwrap();
         let mut sending = pin!(sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE));
         tokio::select! {
@@ -176,6 +176,6 @@ mod dead_ends {
             stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{RECEIVED}").as_bytes()).await.unwrap();
         };
         let (attempt, ()) = tokio::join!(sending, serving);
-        assert!(attempt.is_acknowledged(), "{attempt:?}");
+        assert_eq!(attempt.outcome, Ok(()), "{attempt:?}");
     }
 }

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::receiver::{BODY, RECEIVED, call_at, pass, read_request};
 use crate::callback::resolve::Resolve;
-use crate::callback::{Attempt, CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy};
+use crate::callback::{Attempt, CALLBACK_DEADLINE, Diagnosis, Sender, TargetPolicy, Trust};
 
 /// A resolver that gives its answers one after another, the last one again and again.
 pub(super) struct Book {
@@ -61,7 +61,7 @@ async fn call(addresses: &[&str]) -> Attempt {
     let own = listener.local_addr().unwrap();
     let addresses: Vec<_> =
         addresses.iter().map(|address| address.replace("PORT", &own.port().to_string()).parse().unwrap()).collect();
-    let sender = Sender::new(TargetPolicy::default()).resolver(Arc::new(Book::new(&addresses)));
+    let sender = Sender::new(TargetPolicy::default(), Trust::System).resolver(Arc::new(Book::new(&addresses)));
     let url = "http://hooks.test".parse().unwrap();
     let sending = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE);
     tokio::select! {
@@ -100,9 +100,9 @@ async fn a_name_that_changes_its_address() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let answers = vec![vec![listener.local_addr().unwrap()], vec!["10.0.0.1:80".parse().unwrap()]];
     let book = Arc::new(Book::changing(answers));
-    let sender = Sender::new(TargetPolicy::default()).resolver(book.clone());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System).resolver(book.clone());
     let first = call_at(&listener, &sender, "http://hooks.test", BODY.into(), CALLBACK_DEADLINE, acknowledge).await;
-    assert!(first.is_acknowledged());
+    assert_eq!(first.outcome, Ok(()));
     assert_eq!(book.asked.load(Ordering::Relaxed), 1, "what was checked is what was connected to");
     let url = "http://hooks.test".parse().unwrap();
     let second = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE).await;
@@ -113,7 +113,7 @@ async fn a_name_that_changes_its_address() {
 async fn literals_in_any_notation() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     for host in ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
         let url = format!("http://{host}:{port}");
         let attempt = call_at(&listener, &sender, &url, BODY.into(), CALLBACK_DEADLINE, acknowledge).await;
@@ -139,7 +139,7 @@ async fn literals_in_any_notation() {
 #[tokio::test]
 async fn a_network_that_is_allowed() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let sender = Sender::new(TargetPolicy::parse(["0.0.0.0/32"]).unwrap());
+    let sender = Sender::new(TargetPolicy::parse(["0.0.0.0/32"]).unwrap(), Trust::System);
     let url = format!("http://0.0.0.0:{}", listener.local_addr().unwrap().port());
     let attempt = call_at(&listener, &sender, &url, BODY.into(), CALLBACK_DEADLINE, acknowledge).await;
     assert_eq!((attempt.outcome, attempt.peer.map(|peer| peer.ip())), (Ok(()), Some([0, 0, 0, 0].into())));
@@ -150,7 +150,7 @@ async fn a_network_that_is_allowed() {
 async fn this_machine_over_ipv6() {
     let Ok(listener) = TcpListener::bind(("::1", 0)).await else { return };
     let port = listener.local_addr().unwrap().port();
-    let sender = Sender::new(TargetPolicy::default());
+    let sender = Sender::new(TargetPolicy::default(), Trust::System);
     // `localhost` has two addresses, and nobody listens at the first.
     for host in ["[::1]", "[0:0::1]", "localhost"] {
         let url = format!("http://{host}:{port}");
@@ -162,11 +162,11 @@ async fn this_machine_over_ipv6() {
 #[tokio::test]
 async fn names_that_have_no_address() {
     let url = "http://hooks.test".parse().unwrap();
-    let sender = Sender::new(TargetPolicy::default()).resolver(Arc::new(Broken { answers: true }));
+    let sender = Sender::new(TargetPolicy::default(), Trust::System).resolver(Arc::new(Broken { answers: true }));
     let attempt = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE).await;
     assert_eq!(attempt.outcome, Err(Diagnosis::Dns));
 
-    let sender = Sender::new(TargetPolicy::default()).resolver(Arc::new(Broken { answers: false }));
+    let sender = Sender::new(TargetPolicy::default(), Trust::System).resolver(Arc::new(Broken { answers: false }));
     let sending = sender.send(&url, "/processed", BODY.into(), CALLBACK_DEADLINE);
     let (attempt, ()) = tokio::join!(sending, pass(CALLBACK_DEADLINE));
     assert_eq!(attempt.outcome, Err(Diagnosis::SlowDns));

@@ -51,7 +51,7 @@ fn certificate_for(name: &str) -> CertificateParams {
 /// Calls a receiver at this host that does this with the connection before any TLS.
 async fn call<T>(trust: Trust, host: &str, script: impl AsyncFnOnce(TcpStream) -> T) -> Attempt {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let sender = Sender::new(TargetPolicy::default()).trust(trust);
+    let sender = Sender::new(TargetPolicy::default(), trust);
     let url = format!("https://{host}:{}/hook", listener.local_addr().unwrap().port());
     call_at(&listener, &sender, &url, BODY.into(), CALLBACK_DEADLINE, script).await
 }

@@ -132,3 +132,13 @@ CREATE TABLE snapshots (
     at BIGINT NOT NULL,
     content TEXT NOT NULL
 );
+
+-- How time goes: one row. Instances look at the revision.
+CREATE TABLE clock (
+    course TEXT NOT NULL,
+    since BIGINT,
+    shown BIGINT,
+    speed BIGINT,
+    revision BIGINT NOT NULL
+);
+INSERT INTO clock VALUES ('real', NULL, NULL, NULL, 0);

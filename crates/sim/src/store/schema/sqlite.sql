@@ -132,3 +132,13 @@ CREATE TABLE snapshots (
     at INTEGER NOT NULL,
     content TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- How time goes: one row. Instances look at the revision.
+CREATE TABLE clock (
+    course TEXT NOT NULL,
+    since INTEGER,
+    shown INTEGER,
+    speed INTEGER,
+    revision INTEGER NOT NULL
+);
+INSERT INTO clock VALUES ('real', NULL, NULL, NULL, 0);

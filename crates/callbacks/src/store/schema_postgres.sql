@@ -1,0 +1,39 @@
+-- Times are microseconds since 1970 in UTC.
+
+-- What came, as it came: stored before it is acknowledged.
+CREATE TABLE receipts (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    path TEXT NOT NULL,
+    body TEXT NOT NULL,
+    source TEXT,
+    received_at BIGINT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'received',
+    resolved_at BIGINT,
+    -- How often it was looked into; how often of these the hub knew nothing; how often the hub couldn't be asked.
+    attempts INTEGER NOT NULL DEFAULT 0,
+    unknowns INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    -- One line for each look that decided nothing, the latest last: microseconds, a space, words.
+    log TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX receipts_state ON receipts (state, id);
+
+-- What is to be handled once. The key is made from the hub's record and permanent.
+CREATE TABLE effects (
+    key TEXT PRIMARY KEY,
+    receipt BIGINT NOT NULL,
+    -- The hub's record as it confirmed the receipt, in JSON.
+    record TEXT NOT NULL,
+    confirmed_at BIGINT NOT NULL,
+    handled_at BIGINT
+);
+CREATE INDEX effects_receipt ON effects (receipt);
+
+-- Up to when the hub's records were swept, when they are to be again, and before when payments are none of ours. One row.
+CREATE TABLE sweeps (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    swept_to BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    since BIGINT NOT NULL
+);
+

@@ -1,0 +1,291 @@
+//! What the client costs above what it stands on. Prints a table in Markdown, and fails where a bound is missed.
+//!
+//! `cargo bench -p asaanbill-e2e --bench client [-- --quick]`. Floors are measured in the same run, interleaved with the
+//! client; medians of the rounds. CPU is that of the one thread that the client runs on, and so needs Linux; elsewhere it is
+//! the time on the wall.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "a bench is a program for maintainers: it talks, it fails by panicking, and its ratios aren't money"
+)]
+
+#[path = "client/floor.rs"]
+mod floor;
+#[path = "client/stub.rs"]
+mod stub;
+
+use std::time::{Duration, Instant};
+
+use asaanbill_client::transport::{HyperTransport, ReqwestTransport, Transport, from_fn};
+use asaanbill_client::{Client, ImportEvent, ImportOptions};
+use asaanbill_core::{Bill, Fields, NewPayment, PaymentKind};
+use asaanbill_sim::Sim;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use http::{Request, Response};
+
+use self::floor::Floor;
+
+/// The rows of one chunk.
+const CHUNK: usize = 5_000;
+
+/// One line of the table.
+struct Line {
+    what: String,
+    measured: String,
+    bound: String,
+    holds: bool,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    rounds: usize,
+    adds: usize,
+    rows: usize,
+    /// A smoke run says nothing about bounds.
+    binding: bool,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if has("--import-only") {
+        let rows = arguments.last().unwrap().parse().unwrap();
+        import(rows);
+        println!("{}", peak_memory_kib());
+        return;
+    }
+    let size = match has("--quick") {
+        true => Size { rounds: 3, adds: 200, rows: 20_000, binding: false },
+        false => Size { rounds: 15, adds: 3_000, rows: 1_000_000, binding: true },
+    };
+    let mut lines = Vec::new();
+    for in_flight in [1, 64] {
+        lines.push(against_hyper(size, in_flight));
+        lines.push(against_reqwest(size, in_flight));
+    }
+    lines.push(in_process(size));
+    lines.extend(imports(size));
+    println!("| what | measured | bound | |\n|---|---|---|---|");
+    for Line { what, measured, bound, holds } in &lines {
+        println!("| {what} | {measured} | {bound} | {} |", if *holds { "holds" } else { "**missed**" });
+    }
+    if size.binding && lines.iter().any(|line| !line.holds) {
+        std::process::exit(1);
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The CPU time of this thread.
+fn cpu() -> Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let used = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let used = used.and_then(|text| text.split(' ').next()?.parse().ok()).map(Duration::from_nanos);
+    used.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed())
+}
+
+fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Some 250 bytes as JSON.
+fn bill(number: usize) -> Bill {
+    let title = format!(
+        "Muhammad Mahd Sheikh, Faculty of Sciences, Department of Computing, Semester Fees {:04}",
+        number % 10_000
+    );
+    let fields = Fields {
+        title: Some(&title),
+        identifier: Some(&format!("FS-BSCS-{number:012}")),
+        amount: Some("14000.50"),
+        due_date: Some("2099-03-28"),
+        amount_after_due_date: Some("14550.75"),
+        ..Fields::default()
+    };
+    NewPayment::parse(PaymentKind::Psid, &fields).unwrap().bill().unwrap().clone()
+}
+
+fn client(base: &str, transport: impl Transport + 'static) -> Client {
+    Client::builder()
+        .base_url(base)
+        .token("demo", stub::TOKEN, "23".parse().unwrap())
+        .transport(transport)
+        .build()
+        .unwrap()
+}
+
+/// The CPU of so many adds.
+async fn adds(client: &Client, bills: &[NewPayment], in_flight: usize) -> f64 {
+    let before = cpu();
+    let mut adds = stream::iter(bills).map(|bill| client.add(bill)).buffer_unordered(in_flight);
+    while let Some(added) = adds.next().await {
+        assert!(added.unwrap().psid().is_some());
+    }
+    (cpu() - before).as_secs_f64() / bills.len() as f64
+}
+
+/// The same by hand.
+async fn by_hand(floor: &Floor, bills: &[NewPayment], in_flight: usize) -> f64 {
+    let before = cpu();
+    let mut adds = stream::iter(bills).map(|bill| floor.add(bill.bill().unwrap())).buffer_unordered(in_flight);
+    while let Some(psid) = adds.next().await {
+        assert_eq!(psid.len(), 24);
+    }
+    (cpu() - before).as_secs_f64() / bills.len() as f64
+}
+
+/// The client over a transport against a floor: CPU per add, interleaved.
+fn against(what: &str, size: Size, in_flight: usize, make: impl Fn(&str) -> (Client, Floor)) -> Line {
+    let hub = stub::serve();
+    let bills: Vec<_> = (0..size.adds).map(|number| NewPayment::Psid(bill(number))).collect();
+    let (ours, floors) = runtime().block_on(async {
+        let (client, floor) = make(&hub);
+        let (mut ours, mut floors) = (Vec::new(), Vec::new());
+        // The first round warms up.
+        for round in 0..=size.rounds {
+            // Each goes first as often as second.
+            let (one, other) = if round % 2 == 0 {
+                let one = adds(&client, &bills, in_flight).await;
+                (one, by_hand(&floor, &bills, in_flight).await)
+            } else {
+                let other = by_hand(&floor, &bills, in_flight).await;
+                (adds(&client, &bills, in_flight).await, other)
+            };
+            if round > 0 {
+                ours.push(one);
+                floors.push(other);
+            }
+        }
+        (median(ours), median(floors))
+    });
+    let ratio = ours / floors;
+    Line {
+        what: format!("CPU per add over {what}, {in_flight} in flight"),
+        measured: format!("{ratio:.2} × ({:.1} µs against {:.1} µs)", ours * 1e6, floors * 1e6),
+        bound: "≤ 1.15 ×".into(),
+        holds: ratio <= 1.15,
+    }
+}
+
+fn against_hyper(size: Size, in_flight: usize) -> Line {
+    against("hyper against hyper-util's client", size, in_flight, |hub| {
+        (client(hub, HyperTransport::new().unwrap()), Floor::hyper(hub))
+    })
+}
+
+fn against_reqwest(size: Size, in_flight: usize) -> Line {
+    against("reqwest against its own `.json()`", size, in_flight, |hub| {
+        (client(hub, ReqwestTransport::new().unwrap()), Floor::reqwest(hub))
+    })
+}
+
+/// One add after another, through client and simulator, SQLite in memory.
+fn in_process(size: Size) -> Line {
+    let micros = runtime().block_on(async {
+        let sim = Sim::builder().build().await.unwrap();
+        let client =
+            Client::builder().base_url("http://localhost").credentials("demo", "demo").transport(sim.transport());
+        let client = client.build().unwrap();
+        client.log_in().await.unwrap();
+        let mut times = Vec::new();
+        for number in 0..size.adds {
+            let new = NewPayment::Psid(bill(number));
+            let before = Instant::now();
+            client.add(&new).await.unwrap();
+            times.push(before.elapsed().as_secs_f64() * 1e6);
+        }
+        median(times)
+    });
+    Line {
+        what: "an add in process, client and simulator".into(),
+        measured: format!("{micros:.1} µs"),
+        bound: "≤ 60 µs".into(),
+        holds: micros <= 60.0,
+    }
+}
+
+/// Imports so many rows against a stub that answers at once.
+fn import(rows: usize) -> Duration {
+    let answer = Bytes::from(stub::bulk_answer(CHUNK));
+    let hub = from_fn(move |_: Request<Bytes>| {
+        let answer = answer.clone();
+        async move { Ok(Response::new(answer)) }
+    });
+    runtime().block_on(async {
+        let client = client("http://localhost", hub);
+        let before = cpu();
+        let mut import = client.import(stream::iter((0..rows).map(bill)), ImportOptions::new().chunk_rows(CHUNK));
+        let mut count = 0;
+        while let Some(event) = import.next().await {
+            count += usize::from(matches!(event.unwrap(), ImportEvent::Row(_)));
+        }
+        assert_eq!(count, rows);
+        cpu() - before
+    })
+}
+
+/// `serde_json` alone writes and reads the same bodies. The rows have to be made here too.
+fn import_floor(rows: usize) -> Duration {
+    let answer = stub::bulk_answer(CHUNK);
+    let before = cpu();
+    for first in (0..rows).step_by(CHUNK) {
+        let bills: Vec<Bill> = (first..rows.min(first + CHUNK)).map(bill).collect();
+        assert_eq!(floor::write_and_read(&bills, &answer), CHUNK);
+    }
+    cpu() - before
+}
+
+fn imports(size: Size) -> [Line; 2] {
+    let rounds = 1 + size.rounds / 5;
+    let (mut ours, mut floors, mut making) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        ours.push(import(size.rows).as_secs_f64());
+        floors.push(import_floor(size.rows).as_secs_f64());
+        let before = cpu();
+        assert_eq!((0..size.rows).map(bill).filter(|bill| !bill.identifier.has_edge_whitespace()).count(), size.rows);
+        making.push((cpu() - before).as_secs_f64());
+    }
+    // Making the rows is the bench's work, and neither's.
+    let making = median(making);
+    let (ours, floors) = (median(ours) - making, median(floors) - making);
+    let ratio = floors / ours;
+    let rate = |seconds: f64| size.rows as f64 / seconds / 1e6;
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let memory = child.args(["--import-only", &size.rows.to_string()]).output().unwrap();
+    let mebibytes = String::from_utf8(memory.stdout).unwrap().trim().parse::<f64>().unwrap() / 1024.0;
+    [
+        Line {
+            what: format!("import of {} rows against serde_json alone", size.rows),
+            measured: format!(
+                "{:.0} % ({:.2} against {:.2} million rows a second)",
+                ratio * 100.0,
+                rate(ours),
+                rate(floors)
+            ),
+            bound: "≥ 70 %".into(),
+            holds: ratio >= 0.7,
+        },
+        Line {
+            what: "peak memory of that import".into(),
+            measured: format!("{mebibytes:.1} MiB"),
+            bound: "≤ 64 MiB".into(),
+            holds: mebibytes <= 64.0,
+        },
+    ]
+}
