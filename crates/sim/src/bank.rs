@@ -94,8 +94,8 @@ pub enum BankError {
     /// The payment can't be paid in its status.
     #[error("this payment can't be paid")]
     Blocked,
-    /// The reference is blank or too long.
-    #[error("a bank reference has 1 to {BANK_REFERENCE_MAX_CHARS} characters")]
+    /// The reference is blank or too long, or has control characters, of which a database may not hold all.
+    #[error("a bank reference has 1 to {BANK_REFERENCE_MAX_CHARS} characters, none of them a control character")]
     Reference,
     /// The hub's store failed.
     #[error("the hub's store failed")]
@@ -165,7 +165,8 @@ impl Bank {
     ///
     /// [`BankError`] with the reason.
     pub async fn pay(&self, psid: Psid, amount: Amount, reference: &str) -> Result<Paid, BankError> {
-        if reference.trim().is_empty() || reference.chars().count() > BANK_REFERENCE_MAX_CHARS {
+        let is_odd = reference.trim().is_empty() || reference.chars().any(char::is_control);
+        if is_odd || reference.chars().count() > BANK_REFERENCE_MAX_CHARS {
             return Err(BankError::Reference);
         }
         let reference = reference.to_owned();

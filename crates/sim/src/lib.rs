@@ -19,6 +19,7 @@
 //!
 //! # Features
 //!
+//! - `postgres` (off by default): `SimBuilder::postgres`, a hub in a database that several simulators share.
 //! - `tls` (off by default): `ServerTls` and `Sim::serve_tls`, by rustls on ring.
 //!
 //! # Example

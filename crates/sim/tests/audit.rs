@@ -26,9 +26,12 @@ const RULES: &[(&str, &str)] = &[
     // A template's sales come after it and are no bills of their own.
     (
         "an identifier's newest is its newest",
-        "SELECT i.identifier FROM identifiers i WHERE i.psid IS NOT NULL AND i.newest <> (
-             SELECT MAX(p.id) FROM payments p WHERE p.channel = i.channel AND p.identifier = i.identifier
-             AND p.psid IS NOT NULL AND NOT (p.kind = 'SQRC_WITHOUT_AMOUNT' AND p.status = 'PROCESSED'))",
+        "SELECT i.identifier FROM identifiers i LEFT JOIN (
+             SELECT channel, identifier, MAX(id) AS id FROM payments
+             WHERE psid IS NOT NULL AND NOT (kind = 'SQRC_WITHOUT_AMOUNT' AND status = 'PROCESSED')
+             GROUP BY channel, identifier) AS p
+         ON p.channel = i.channel AND p.identifier = i.identifier
+         WHERE i.psid IS NOT NULL AND (p.id IS NULL OR i.newest <> p.id)",
     ),
     (
         "an identifier is unpaid while its newest is",

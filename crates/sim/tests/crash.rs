@@ -27,11 +27,14 @@ use crate::traffic::{Acknowledged, Caller, Chance};
 /// How often it is killed.
 const KILLS: u32 = 200;
 
+/// After how many kills all of its books are looked at.
+const AUDITED_EVERY: u32 = 5;
+
 /// How many ask it for something at once.
 const CALLERS: u32 = 6;
 
 /// How much is acknowledged before a kill, at the most, and how long that is waited with then: the moment is any within a set's life.
-const ACKNOWLEDGED_MAX: u64 = 24;
+const ACKNOWLEDGED_MAX: u64 = 16;
 const PAUSE_MAX_MICROS: u64 = 12_000;
 
 /// Tells the process that serves what it serves: a file or a URL, and where its call-backs go.
@@ -129,7 +132,10 @@ async fn killed_again_and_again(store: &str, books: Books) {
     for kill in 0..KILLS {
         let mut running = Running::start(store, &callbacks).await;
         let about = format!("after {kill} kills with {SEED}={seed}");
-        assert_eq!(faults(&books).await, [""; 0], "{about}");
+        // What is half done stays so: it needn't be looked for each time.
+        if kill % AUDITED_EVERY == 0 {
+            assert_eq!(faults(&books).await, [""; 0], "{about}");
+        }
         assert_eq!(lost(&books, &latest).await, [""; 0], "{about}");
         all.append(latest);
         let mut caller = caller(&running.origin);
@@ -180,12 +186,13 @@ async fn load_and_kill(running: &mut Running, caller: &Caller, chance: &mut Chan
         asking.spawn(async move { caller.run(chance, u32::MAX).await });
     }
     let (enough, pause) = (chance.below(ACKNOWLEDGED_MAX), chance.below(PAUSE_MAX_MICROS));
-    while caller.count.load(Ordering::Relaxed) < enough && !asking.is_empty() {
+    let mut looks = tokio::time::interval(Duration::from_millis(1));
+    while caller.count.load(Ordering::Relaxed) < enough {
         // A caller that panicked has something to say.
         if let Some(ended) = asking.try_join_next() {
             ended.unwrap();
         }
-        tokio::task::yield_now().await;
+        looks.tick().await;
     }
     // The moment is the point.
     tokio::time::sleep(Duration::from_micros(pause)).await;

@@ -204,7 +204,7 @@ fn text<'v>(record: &'v Value, field: &str) -> &'v str {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: stores::cases(48), ..ProptestConfig::default() })]
 
     #[test]
     fn any_day_keeps_the_invariants(actions in proptest::collection::vec(action(), 1..16)) {

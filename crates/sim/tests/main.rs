@@ -53,6 +53,7 @@ mod journal;
 
 mod invariants;
 mod linear;
+mod model;
 mod seeded;
 mod totals;
 

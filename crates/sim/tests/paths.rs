@@ -104,7 +104,7 @@ async fn the_simulators_own_pages() {
         ),
         (
             r#"{"psid":"100139000000000000000001","amount":"50","reference":" "}"#,
-            r#"400 {"error":"a bank reference has 1 to 64 characters"}"#,
+            r#"400 {"error":"a bank reference has 1 to 64 characters, none of them a control character"}"#,
         ),
     ] {
         let answer = hub.ask(Method::POST, "/_sim/pay", body).raw().await;

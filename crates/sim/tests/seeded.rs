@@ -80,8 +80,8 @@ async fn start(seed: u64) -> Hub {
 /// One call after another, whose payer's turn it is by chance.
 async fn in_some_order(hub: &Hub, mut chance: Chance) -> Results {
     let mut results = Results::new();
-    let turns: Vec<usize> = CALLS.iter().enumerate().flat_map(|(payer, (_, calls))| vec![payer; calls.len()]).collect();
-    let mut turns = turns;
+    let mut turns: Vec<usize> =
+        CALLS.iter().enumerate().flat_map(|(payer, (_, calls))| vec![payer; calls.len()]).collect();
     while !turns.is_empty() {
         let turn = usize::try_from(chance.below(turns.len() as u64)).unwrap();
         let (payer, calls) = CALLS[turns.swap_remove(turn)];
@@ -111,8 +111,6 @@ async fn at_once(hub: &Hub) -> Results {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_whatever_the_order() {
     let first = in_some_order(&start(7).await, Chance::of(0)).await;
-    let all: Vec<&String> = first.values().flatten().collect();
-    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len(), "{all:?}");
     for order in 1..4 {
         assert_eq!(in_some_order(&start(7).await, Chance::of(order)).await, first, "order {order}");
     }

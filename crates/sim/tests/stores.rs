@@ -16,8 +16,8 @@ const STORE: &str = "ASAANBILL_SIM_TESTS_STORE";
 const POSTGRES: &str = "postgres";
 
 /// What isn't run again. Some tests name their store themselves: they look into its files, or kill it.
-const ELSEWHERE: [&str; 9] =
-    ["stores::", "disk::", "durability::", "secrets::", "bulk_later::", "crash::", "instances::", "migrated::", "serving::"];
+const ELSEWHERE: [&str; 8] =
+    ["stores::", "disk::", "durability::", "secrets::", "bulk_later::", "crash::", "instances::", "serving::"];
 
 static FILES: AtomicU32 = AtomicU32::new(0);
 
@@ -74,6 +74,11 @@ pub(crate) mod server {
         tokio::spawn(connection);
         client
     }
+}
+
+/// How many cases a property is tried with: this many in memory, and fewer where each world takes longer.
+pub(crate) fn cases(in_memory: u32) -> u32 {
+    if env::var_os(STORE).is_some() { in_memory / 4 } else { in_memory }
 }
 
 /// Runs this program's tests again.

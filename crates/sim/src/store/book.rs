@@ -39,7 +39,7 @@ pub(crate) enum Rows {
     None,
     /// Those of a batch whose payments get their PSIDs next. Drafts are scheduled together, without being looked at.
     Scheduled,
-    /// All.
+    /// All of a batch that isn't done.
     All,
 }
 

@@ -79,7 +79,8 @@ pub(super) async fn load<T: Tx>(tx: &T, wants: &Wants, seed: Option<Seed>) -> Re
         // Nothing is kept of payments without an identifier.
         keys.retain(|(_, identifier)| identifier.is_some());
     }
-    load_identifiers(tx, &mut book, &keys, &adding).await?;
+    // With a seed a payment counts its identifier's records too, which a restored identifier may not have done yet.
+    load_identifiers(tx, &mut book, &keys, if seed.is_some() { &keys } else { &adding }).await?;
     if !wants.psids.is_empty() {
         let nameless: Vec<_> = nameless.iter().map(|id: &PaymentId| vec![Arg::from(i64::from(*id))]).collect();
         tx.query_each(&LOCK_RECORDS, &nameless, |_| Ok(())).await?;
@@ -119,7 +120,7 @@ async fn load_batch<T: Tx>(
     let args = [i64::from(channel).into(), i64::from(id).into()];
     let Some(found) = tx.query_one(&select, &args, bulk::record).await? else { return Ok(()) };
     let mut payments = Vec::new();
-    if rows == Rows::All || rows == Rows::Scheduled && found.stage == BulkStage::InProcess {
+    if rows == Rows::All && found.stage != BulkStage::Processed || rows == Rows::Scheduled && found.stage == BulkStage::InProcess {
         for record in tx.query(OF_BATCH, &args, record).await? {
             payments.push(record.payment.id);
             keys.insert((channel, record.payment.new.identifier().cloned()));
@@ -174,10 +175,10 @@ async fn load_identifiers<T: Tx>(
     tx: &T,
     book: &mut Book,
     keys: &BTreeSet<Key>,
-    adding: &BTreeSet<Key>,
+    counting: &BTreeSet<Key>,
 ) -> Result<(), StorageError> {
     if !T::FOR_UPDATE.is_empty() {
-        let new: Vec<_> = adding.intersection(keys).map(key_args).collect();
+        let new: Vec<_> = counting.intersection(keys).map(key_args).collect();
         tx.execute_each(&PLACEHOLDER, &new).await?;
     }
     let read = |row: &Row<'_>| {

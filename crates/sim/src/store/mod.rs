@@ -26,6 +26,8 @@ mod sqlite;
 
 use std::fmt;
 use std::future::Future;
+#[cfg(feature = "postgres")]
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use asaanbill_storage::rusqlite::Connection;
@@ -66,7 +68,7 @@ const POSTGRES_MIGRATIONS: &[Migration] = &[
 
 /// In how many parts the kept totals are written, so that few instances meet at one.
 #[cfg(feature = "postgres")]
-const SHARDS: i64 = 16;
+const SHARDS: u64 = 16;
 
 /// Something to be asked of a store or to be done to it, in one transaction. It may be run again from the start.
 pub(crate) trait Script: Send + Sync + 'static {
@@ -118,7 +120,8 @@ impl Store {
     #[cfg(feature = "postgres")]
     pub(crate) async fn postgres(url: &str) -> Result<Self, StorageError> {
         let pool = asaanbill_storage::Postgres::connect(url, POSTGRES_MIGRATIONS).await?;
-        let shard = i64::from(std::process::id()) % SHARDS;
+        // By chance: in containers every program has the same process number.
+        let shard = i64::try_from(RandomState::new().hash_one(SHARDS) % SHARDS).unwrap_or_default();
         Ok(Self::Postgres { pool, shard })
     }
 

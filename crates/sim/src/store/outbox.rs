@@ -82,12 +82,12 @@ pub(crate) type Plan = dyn Fn(i64, &Owed) -> Vec<Delivery> + Send + Sync;
 /// A call-back of a channel that wants any.
 const INSERT: Each = Each {
     one: "INSERT INTO callbacks (channel, path, body, created_at)
-          SELECT id, $1, $2, $3 FROM channels WHERE id = $4 AND callback_url IS NOT NULL RETURNING id, path, body",
+          SELECT id, $1, $2, $3 FROM channels WHERE id = $4 AND callback_url IS NOT NULL RETURNING id, path, body, channel",
     all: "INSERT INTO callbacks (channel, path, body, created_at)
           SELECT id, path, body, created_at
           FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) WITH ORDINALITY
               AS u (path, body, created_at, channel, place) JOIN channels ON id = channel
-          WHERE callback_url IS NOT NULL ORDER BY place RETURNING id, path, body",
+          WHERE callback_url IS NOT NULL ORDER BY place RETURNING id, path, body, channel",
     types: &[Type::Text, Type::Text, Type::Int, Type::Int],
 };
 
@@ -100,10 +100,11 @@ pub(super) async fn owe<T: Tx>(tx: &T, owed: &[Owed], moment: Moment, plan: &Pla
         vec![Arg::Text(path), Arg::Text(body), moment.now.into(), i64::from(*channel).into()]
     });
     let rows: Vec<_> = rows.collect();
-    let read = |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned()));
+    let read = |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned(), id::<ChannelId>(row, 3)?));
     let mut jobs = Vec::new();
-    for (callback, path, body) in tx.query_each(&INSERT, &rows, read).await? {
-        let same = |owed: &&Owed| owed.path == path && owed.body == body;
+    for (callback, path, body, channel) in tx.query_each(&INSERT, &rows, read).await? {
+        // Batches of two channels may have the same number.
+        let same = |owed: &&Owed| owed.channel == channel && owed.path == path && owed.body == body;
         let owed = owed.iter().find(same).ok_or_else(|| senseless("a call-back that nobody is owed"))?;
         let mut deliveries = plan(callback, owed);
         if deliveries.iter().any(|delivery| delivery.behind_next.is_some()) {

@@ -18,6 +18,12 @@ impl PostgresTx {
     pub(super) fn new(transaction: PostgresTransaction, shard: i64) -> Self {
         Self { transaction, shard }
     }
+
+    /// Lets a sequence go on from a number.
+    async fn restart(&self, sequence: &str, next: i64) -> Result<(), StorageError> {
+        self.transaction.execute(&format!("ALTER SEQUENCE {sequence} RESTART WITH {}", next.max(1)), &[]).await?;
+        Ok(())
+    }
 }
 
 /// Nothing, in a place of any type.
@@ -162,19 +168,29 @@ impl Tx for PostgresTx {
         Ok(self.transaction.query_one(select, &[]).await?.try_get(0)?)
     }
 
+    /// `setval` would stay if the transaction were undone; this is undone with it.
     async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
-        let set = match counter {
-            Counter::Payments => "SELECT setval('payment_ids', $1, false)",
-            Counter::Psids => "SELECT setval('psid_numbers', $1, false)",
+        let sequence = match counter {
+            Counter::Payments => "payment_ids",
+            Counter::Psids => "psid_numbers",
         };
-        self.transaction.query_one(set, &[&next]).await?;
+        self.restart(sequence, next).await?;
         // Rows that were restored with their numbers count too.
         for table in ["events", "callbacks", "attempts"] {
-            let go_on = format!(
-                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT COALESCE(MAX(id), 0) + 1 FROM {table}), false)"
+            let next = format!(
+                "SELECT pg_get_serial_sequence('{table}', 'id'), COALESCE(MAX(id), 0) + 1 FROM {table}"
             );
-            self.transaction.query_one(&go_on, &[]).await?;
+            let row = self.transaction.query_one(&next, &[]).await?;
+            self.restart(row.try_get(0)?, row.try_get(1)?).await?;
         }
+        Ok(())
+    }
+
+    /// In the order in which sets of commands lock: who is in the middle of one is waited for.
+    async fn alone(&self) -> Result<(), StorageError> {
+        let lock = "LOCK TABLE channels, bulk_requests, identifiers, payments, callbacks, outbox, events, tallies, attempts
+                    IN EXCLUSIVE MODE";
+        self.transaction.execute(lock, &[]).await?;
         Ok(())
     }
 

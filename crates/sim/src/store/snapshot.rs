@@ -233,6 +233,7 @@ impl Script for Import {
     type Answer = ();
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<(), StorageError> {
+        tx.alone().await?;
         for table in &*TABLES {
             tx.execute(&format!("DELETE FROM {}", table.name), &[]).await?;
         }

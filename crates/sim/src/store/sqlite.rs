@@ -133,6 +133,11 @@ impl Tx for SqliteTx<'_> {
         Ok(())
     }
 
+    /// There is one writer.
+    async fn alone(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     async fn enqueue(&self, jobs: &[NewJob], real: Timestamp) -> Result<(), StorageError> {
         OUTBOX.sqlite(&self.0).enqueue(jobs, real)?;
         Ok(())

@@ -159,6 +159,9 @@ pub(crate) trait Tx: Sync {
     /// Lets a sequence go on from a number.
     fn put_counter(&self, counter: Counter, next: i64) -> impl Future<Output = Result<(), StorageError>> + Send;
 
+    /// Keeps everybody else from changing anything until the transaction ends.
+    fn alone(&self) -> impl Future<Output = Result<(), StorageError>> + Send;
+
     /// Puts deliveries into the outbox.
     fn enqueue(
         &self,
