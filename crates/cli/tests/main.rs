@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod openapi;
 mod sim;
+#[cfg(feature = "walk-tests")]
+mod walk;
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
