@@ -238,13 +238,13 @@ walk_bulk() {
     section 'Batches'
     local first twice value
     add PSID BULK-1 && first=$id twice=$psid
-    local good bad
-    good=$(bill BULK-1 1400 14550) bad=$(bill BULK-2 1000 '' 2024-08-31 | jq -c '.amountAfterDueDate = ""')
+    local fine poor
+    fine=$(bill BULK-1 1400 14550) poor=$(bill BULK-2 1000 '' 2024-08-31 | jq -c '.amountAfterDueDate = ""')
     hub 'rows good and bad' 200 "$PARTLY" '.data | keys == ["bulkPaymentRequestId","payments"] and ([.payments[].status]
         == ["PROCESSED","amountAfterDueDate cannot be empty or null","PROCESSED","Invalid amount"])
         and (.payments[0] | del(.status)) == {"title":"Muhammad Mahd Sheikh","identifier":"BULK-1","amount":"1400","dueDate":"2025-01-31","amountAfterDueDate":"14550"}
         and .payments[1].amountAfterDueDate == "" and .payments[1].dueDate == "2024-08-31"' \
-        POST "$BULK" "$(batch "$good" "$bad" "$(bill BULK-1 1500 1500)" "$(bill BULK-3 0)")"
+        POST "$BULK" "$(batch "$fine" "$poor" "$(bill BULK-1 1500 1500)" "$(bill BULK-3 0)")"
     local bulk_id
     bulk_id=$(of .data.bulkPaymentRequestId)
     if [[ $progress == by-hand ]]; then
@@ -296,15 +296,15 @@ walk_bulk() {
         GET '/integration/bulk-payment-request?contentType=JSON&pageNo=1&pageSize=1'
     section 'Batches: what is refused'
     hub 'all rows bad' 400 "$BAD_BATCH" '(.data | has("bulkPaymentRequestId") | not) and [.data.payments[].status] == ["Invalid amount","amountAfterDueDate cannot be empty or null"]' \
-        POST "$BULK" "$(batch "$(bill BULK-1 0)" "$bad")"
+        POST "$BULK" "$(batch "$(bill BULK-1 0)" "$poor")"
     hub 'no rows' 400 'A bulk payment request has 1 to 5000 payments' true POST "$BULK" '{"payments":[]}'
     bill ROW | jq -c '{payments: [range(5001) as $n | .identifier = "ROW-\($n)"]}' >"$folder/rows"
     hub '5001 rows' 400 'A bulk payment request has 1 to 5000 payments' true POST "$BULK" "@$folder/rows"
-    for value in '' 'no JSON' '{}' '[]' '{"payments":null}' '{"payments":{}}' '{"payments":["x"]}' "$(batch "$good" "$(bill N | jq -c '.amount = 5')")"; do
+    for value in '' 'no JSON' '{}' '[]' '{"payments":null}' '{"payments":{}}' '{"payments":["x"]}' "$(batch "$fine" "$(bill N | jq -c '.amount = 5')")"; do
         hub "no batch: ${value:0:30}" 400 "$BODY" true POST "$BULK" "$value"
     done
     for value in '' '?contentType=' '?contentType=json' '?contentType=CSV' '?contentType=JSON&contentType=JSON'; do
-        hub "add-bulk$value" 400 'Invalid contentType' true POST "/integration/add-bulk$value" "$(batch "$good")"
+        hub "add-bulk$value" 400 'Invalid contentType' true POST "/integration/add-bulk$value" "$(batch "$fine")"
     done
     for value in '' '?contentType=' '?contentType=XML'; do
         hub "bulk-payment-request$value" 400 'Invalid contentType' true GET "/integration/bulk-payment-request$value"

@@ -26,16 +26,48 @@ pub(crate) struct Program {
 }
 
 /// What the tests can use.
-pub(crate) const PROGRAMS: &[Program] = &[Program {
-    name: "PostgreSQL",
-    binaries: &["initdb", "postgres"],
-    // Debian keeps the server's programs out of PATH, a folder for each version; so do Red Hat and Homebrew in their ways.
-    folders: &["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"],
-    variable: "ASAANBILL_POSTGRES_BIN",
-    features: &["asaanbill-storage/postgres-tests"],
-    gives: "the stores' tests on a cluster of their own",
-    get: "apt-get install postgresql",
-}];
+pub(crate) const PROGRAMS: &[Program] = &[
+    Program {
+        name: "PostgreSQL",
+        binaries: &["initdb", "postgres"],
+        // Debian keeps the server's programs out of PATH, a folder for each version; so do Red Hat and Homebrew in their ways.
+        folders: &["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin"],
+        variable: "ASAANBILL_POSTGRES_BIN",
+        features: &["asaanbill-storage/postgres-tests"],
+        gives: "the stores' tests on a cluster of their own",
+        get: "apt-get install postgresql",
+    },
+    Program {
+        name: "bash",
+        binaries: &["bash"],
+        folders: &[],
+        variable: "ASAANBILL_BASH_BIN",
+        features: &["asaanbill-cli/walk-tests"],
+        gives: WALK,
+        get: "apt-get install bash",
+    },
+    Program {
+        name: "curl",
+        binaries: &["curl"],
+        folders: &[],
+        variable: "ASAANBILL_CURL_BIN",
+        features: &["asaanbill-cli/walk-tests"],
+        gives: WALK,
+        get: "apt-get install curl",
+    },
+    Program {
+        name: "jq",
+        binaries: &["jq"],
+        folders: &["/opt/homebrew/bin"],
+        variable: "ASAANBILL_JQ_BIN",
+        features: &["asaanbill-cli/walk-tests"],
+        gives: WALK,
+        get: "apt-get install jq",
+    },
+];
+
+/// What the programs of `docs/walk.sh` give.
+const WALK: &str = "the walk through every endpoint of the simulator";
 
 /// A program and the folder it was found in.
 #[derive(Debug)]

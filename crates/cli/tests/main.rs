@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod openapi;
 mod sim;
 mod soak;
+#[cfg(feature = "walk-tests")]
+mod walk;
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
