@@ -1,7 +1,8 @@
 //! Where the hub is.
 
+use bytes::Bytes;
 use http::Uri;
-use http::uri::Authority;
+use http::uri::{Authority, Parts, PathAndQuery};
 
 use crate::error::BuildError;
 
@@ -20,7 +21,6 @@ pub enum PathStyle {
 /// says, without a slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    address: String,
     uri: Uri,
 }
 
@@ -50,15 +50,20 @@ impl Base {
             PathStyle::Doubled => format!("{base}{segment}{segment}"),
         };
         let uri = address.parse().map_err(|_| wrong("it is no address"))?;
-        Ok(Self { address, uri })
+        Ok(Self { uri })
     }
 
-    /// The address of a path below the base.
-    pub(crate) fn join(&self, path: &str) -> String {
-        let mut address = String::with_capacity(self.address.len() + path.len());
-        address.push_str(&self.address);
-        address.push_str(path);
-        address
+    /// The address of a path below the base, if it is one.
+    pub(crate) fn uri(&self, path: &str) -> Option<Uri> {
+        let before = self.uri.path();
+        let mut whole = String::with_capacity(before.len() + path.len());
+        whole.push_str(before);
+        whole.push_str(path);
+        let mut parts = Parts::default();
+        parts.scheme = self.uri.scheme().cloned();
+        parts.authority = self.uri.authority().cloned();
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(whole)).ok()?);
+        Uri::from_parts(parts).ok()
     }
 
     /// The path of an endpoint's pattern, for spans.
@@ -89,7 +94,11 @@ mod tests {
     use super::{Base, PathStyle};
 
     fn check(url: &str, style: PathStyle, expected: Option<&str>) {
-        assert_eq!(Base::new(url, style).map(|base| base.join("/add")).ok().as_deref(), expected, "{url}");
+        assert_eq!(
+            Base::new(url, style).ok().and_then(|base| base.uri("/add")).map(|uri| uri.to_string()).as_deref(),
+            expected,
+            "{url}"
+        );
     }
 
     #[test]

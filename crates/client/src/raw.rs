@@ -58,6 +58,7 @@
 //! fn example(request: Request<Maybe>) {}
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -102,7 +103,7 @@ mod sealed {
 pub struct Request<E: Effect> {
     pub(crate) method: Method,
     /// Path and query after the base.
-    pub(crate) path: String,
+    pub(crate) path: Cow<'static, str>,
     /// The path without its values, for spans.
     pub(crate) template: &'static str,
     pub(crate) body: Bytes,
@@ -120,7 +121,7 @@ impl Request<Read> {
     }
 
     /// The request of an operation that reads.
-    pub(crate) fn read(endpoint: Endpoint, path: String) -> Self {
+    pub(crate) fn read(endpoint: Endpoint, path: impl Into<Cow<'static, str>>) -> Self {
         Self::of(endpoint.method(), path, endpoint.template(), Bytes::new())
     }
 
@@ -146,7 +147,7 @@ impl Request<Create> {
     }
 
     /// The request of an operation that creates.
-    pub(crate) fn create(endpoint: Endpoint, path: String, body: Bytes) -> Self {
+    pub(crate) fn create(endpoint: Endpoint, path: impl Into<Cow<'static, str>>, body: Bytes) -> Self {
         Self::of(endpoint.method(), path, endpoint.template(), body)
     }
 }
@@ -170,8 +171,8 @@ impl<E: Effect> Request<E> {
     /// Whether a lost answer leaves something unknown.
     pub(crate) const CREATES: bool = <E as sealed::Sealed>::CREATES;
 
-    fn of(method: Method, path: String, template: &'static str, body: Bytes) -> Self {
-        Self { method, path, template, body, effect: PhantomData }
+    fn of(method: Method, path: impl Into<Cow<'static, str>>, template: &'static str, body: Bytes) -> Self {
+        Self { method, path: path.into(), template, body, effect: PhantomData }
     }
 
     pub(crate) fn is_login(&self) -> bool {

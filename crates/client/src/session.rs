@@ -29,6 +29,7 @@ pub(crate) struct Credentials {
 pub(crate) struct Session {
     token: HeaderValue,
     channel: ChannelId,
+    channel_header: HeaderValue,
 }
 
 impl Session {
@@ -38,7 +39,7 @@ impl Session {
         let visible = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
         let mut token = HeaderValue::from_str(token).ok().filter(|_| visible)?;
         token.set_sensitive(true);
-        Some(Self { token, channel })
+        Some(Self { token, channel, channel_header: HeaderValue::from(channel.get()) })
     }
 }
 
@@ -158,7 +159,7 @@ impl Sessions {
     fn headers(&self, session: &Session) -> [(HeaderName, HeaderValue); 3] {
         [
             (HeaderName::from_static(TOKEN_HEADER), session.token.clone()),
-            (HeaderName::from_static(CHANNEL_HEADER), HeaderValue::from(session.channel.get())),
+            (HeaderName::from_static(CHANNEL_HEADER), session.channel_header.clone()),
             (HeaderName::from_static(USERNAME_HEADER), self.credentials.username.clone()),
         ]
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use asaanbill_core::{Identifier, NewPayment};
-use asaanbill_wire::{AddRequest, AddedPayment, Endpoint, GENERATION_TYPES, generation_type};
+use asaanbill_core::{Identifier, NewPayment, PaymentKind};
+use asaanbill_wire::{AddRequest, AddedPayment, Endpoint, generation_type};
 use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 
+use super::body;
 use super::create::{Begin, Creating};
-use super::{body, with_query};
 use crate::check::Warning;
 use crate::environment::Environment;
 use crate::error::{ClientError, ErrorKind};
@@ -127,7 +127,7 @@ impl Client {
         let mut warnings = self.strictness().check(&new, self.environment().now())?;
         let new = identified(new, self.environment());
         let endpoint = Endpoint::Add;
-        let path = with_query(endpoint.template(), [(GENERATION_TYPES, generation_type(new.kind()).into())]);
+        let path = path(new.kind());
         let request = Request::create(endpoint, path, body(&AddRequest::from(&new), BODY_CAPACITY)?);
         let creating = match Creating::begin(self, Wanted::Add(new), chunk).await? {
             Begin::Creating(creating) => creating,
@@ -142,6 +142,16 @@ impl Client {
             warnings.push(Warning::NotJournalled);
         }
         Ok(Adding::Now(payment.with_warnings(warnings)))
+    }
+}
+
+/// Path and query, by kind: written out, as each bill needs one.
+fn path(kind: PaymentKind) -> &'static str {
+    match kind {
+        PaymentKind::Psid => "/add?generationTypes=PSID",
+        PaymentKind::StaticQr => "/add?generationTypes=SQRC_WITH_AMOUNT",
+        PaymentKind::OpenQr => "/add?generationTypes=SQRC_WITHOUT_AMOUNT",
+        PaymentKind::DynamicQr => "/add?generationTypes=DQRC",
     }
 }
 
@@ -203,5 +213,20 @@ impl<T> Future for Detached<T> {
 impl<T> fmt::Debug for Detached<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Detached").field("finished", &self.0.is_finished()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_core::PaymentKind;
+    use asaanbill_wire::{Endpoint, GENERATION_TYPES, generation_type};
+
+    #[test]
+    fn paths_are_the_guides() {
+        for &kind in PaymentKind::ALL {
+            let expected =
+                crate::ops::with_query(Endpoint::Add.template(), [(GENERATION_TYPES, generation_type(kind).into())]);
+            assert_eq!(super::path(kind), expected);
+        }
     }
 }
