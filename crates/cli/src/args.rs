@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::listen::ListenArgs;
+
 /// Everything for AsaanBill, the Pakistani bill-payment hub.
 #[derive(Debug, Parser)]
 #[command(name = "asaanbill", version)]
@@ -20,4 +22,10 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+
+    /// Receive the hub's call-backs, and run a program for each event that the hub's records confirm
+    ///
+    /// Stops at Ctrl-C or SIGTERM, and finishes what is under way. Exit codes: 0 if it was told to stop, 1 if it can't
+    /// start or listen, 2 if the command line can't be read.
+    Listen(Box<ListenArgs>),
 }

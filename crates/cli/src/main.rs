@@ -3,6 +3,7 @@
 //! ```text
 //! asaanbill demo          a bill's whole life, on this machine
 //! asaanbill demo --json   the same, one JSON object a line
+//! asaanbill listen        receive call-backs, and run a program for each confirmed event
 //! ```
 
 mod args;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     runtime.block_on(async {
         match command {
             Command::Demo { json } => commands::demo::run(json).await,
+            Command::Listen(args) => commands::listen::run(*args).await,
         }
     })
 }

@@ -1,3 +1,4 @@
 //! The commands.
 
 pub(crate) mod demo;
+pub(crate) mod listen;
