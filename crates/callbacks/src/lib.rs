@@ -15,17 +15,20 @@
 //!    again later. Other amounts, or no such PSID: kept, and never handled.
 //! 3. Handle: [`ConfirmedPayment`] and [`ConfirmedBulk`] can be made by the confirmer only.
 //!
-//! The handler runs **at least once** for each effect: again after a crash between its end and the note of it. The effect
-//! key tells a repeat.
+//! A [`Handler`] runs **at least once** for each effect; the effect key tells a repeat. A [`SqliteHandler`] or
+//! `PostgresHandler` (feature `postgres`) writes in the inbox's own transaction, and has its effect **exactly once**.
 //!
 //! Two payments of one PSID and one amount, as on an open QR code, have call-backs that look alike. Each call-back stands for
 //! a paid record that none stood for before it; one too many is a [`ReceiptState::Duplicate`]. While the PSID can still be
 //! paid, it first waits whether that payment comes.
 //!
+//! A [`Sweep`] of the hub's records finds payments that no call-back announced. A path secret and an allow-list keep rubbish
+//! out of the inbox; [`Limits`] bound what a flood can do. [`Receiver::health`] says what is stuck and what to do about it.
+//!
 //! # What it is not
 //!
-//! It can't hear a call-back that the hub never sent: finding payments that no call-back announced is not there yet, nor are
-//! path secrets, allow-lists, leases for several processes, and PostgreSQL.
+//! It ends no TLS: that is a proxy's before it. It keeps no order among events. It doesn't know what was paid before it ran,
+//! unless its sweep is told to look back.
 //!
 //! # Example
 //!

@@ -113,6 +113,12 @@ impl Hub {
         self.set_status(id, "PROCESSED");
     }
 
+    /// Whether a key is that of a paid record.
+    pub(crate) fn is_paid(&self, key: &str) -> bool {
+        let id: usize = key.strip_prefix("payment/23/").unwrap().parse().unwrap();
+        self.state().records[id - 1].status == "PROCESSED"
+    }
+
     pub(crate) fn set_status(&self, id: u64, status: &str) {
         self.state().records[usize::try_from(id).unwrap() - 1].status = status.into();
     }
@@ -160,7 +166,7 @@ impl Hub {
         self.0.lock().unwrap()
     }
 
-    async fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+    pub(crate) async fn answer(&self, request: &Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let path = request.uri().path().strip_prefix("/integration").unwrap();
         let mood = {
             let mut state = self.state();

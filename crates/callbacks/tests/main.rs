@@ -6,12 +6,21 @@ mod hub;
 mod ledger;
 mod world;
 
+#[cfg(feature = "postgres-tests")]
+#[allow(dead_code, reason = "storage's own; not all of it is used here")]
+#[path = "../../storage/tests/cluster.rs"]
+mod cluster;
+
 mod accepting;
 mod confirming;
+#[cfg(unix)]
+mod crash;
 mod durability;
 mod exactly_once;
+mod guarding;
 mod handling;
 mod outages;
 mod privacy;
+mod product;
 mod records;
 mod sockets;

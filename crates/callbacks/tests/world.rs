@@ -33,7 +33,12 @@ pub(crate) const ACKNOWLEDGED: &str = r#"{"responseCode":200,"responseMessage":"
 
 /// The PSID that a test calls by a letter.
 pub(crate) fn psid(letter: char) -> String {
-    format!("1001391001001{:011}", u32::from(letter))
+    psid_of(u32::from(letter).into())
+}
+
+/// The PSID that a test calls by a number.
+pub(crate) fn psid_of(number: u64) -> String {
+    format!("1001391001001{number:011}")
 }
 
 /// A paid call-back, as the guide shows it.

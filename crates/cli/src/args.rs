@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::listen::ListenArgs;
 use crate::commands::sim::SimArgs;
 
 /// Everything for AsaanBill, the Pakistani bill-payment hub.
@@ -29,4 +30,10 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 if it was told to stop, 1 if it couldn't start or go on, 2 if the command line can't be read.
     Sim(Box<SimArgs>),
+
+    /// Receive the hub's call-backs, and run a program for each event that the hub's records confirm
+    ///
+    /// Stops at Ctrl-C or SIGTERM, and finishes what is under way. Exit codes: 0 if it was told to stop, 1 if it can't
+    /// start or listen, 2 if the command line can't be read.
+    Listen(Box<ListenArgs>),
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! asaanbill demo          a bill's whole life, on this machine
 //! asaanbill demo --json   the same, one JSON object a line
+//! asaanbill listen        receive call-backs, and run a program for each confirmed event
 //! asaanbill sim           a simulator of the hub, until it is told to stop
 //! ```
 
@@ -24,6 +25,7 @@ const LEFT_OVERS: Duration = Duration::from_millis(100);
 fn main() -> ExitCode {
     match Args::parse().command {
         Command::Demo { json } => run(None, commands::demo::run(json)),
+        Command::Listen(args) => run(None, commands::listen::run(*args)),
         Command::Sim(args) => match commands::sim::Plan::read(&args) {
             Ok(plan) => run(Some(plan.threads()), commands::sim::run(plan)),
             Err(problems) => exit_code::misread(problems.lines()),
