@@ -45,7 +45,12 @@ pub(crate) fn level(world: &World, workspace: &Workspace, base: Option<&Version>
         let base = base.to_string();
         let line = ["semver-checks", "--package", &one.name, "--baseline-version", &base, "--release-type", "patch"];
         let broken = told(world, &line, read_semver_checks, true)?;
-        let differs = told(world, &["public-api", "--package", &one.name, "--all-features", "diff", &base], read_public_api, false)?;
+        let differs = told(
+            world,
+            &["public-api", "--package", &one.name, "--all-features", "diff", &base],
+            read_public_api,
+            false,
+        )?;
         let its = broken.max(differs);
         println!("  {:<22} {}", one.name, its.map_or("no difference".to_owned(), |level| level.to_string()));
         highest = highest.max(its);
@@ -124,8 +129,14 @@ mod tests {
     fn the_summary_is_read_and_nothing_else_passes() {
         let check = |words: &str, expected| assert_eq!(read_semver_checks(words), expected, "{words}");
         check("     Checked [   0.023s] 150 checks: 150 pass\n     Summary no semver update required\n", Some(None));
-        check("     Summary semver requires new major version: 1 major and 0 minor checks failed", Some(Some(Level::Breaking)));
-        check("     Summary semver requires new minor version: 0 major and 2 minor checks failed", Some(Some(Level::Feature)));
+        check(
+            "     Summary semver requires new major version: 1 major and 0 minor checks failed",
+            Some(Some(Level::Breaking)),
+        );
+        check(
+            "     Summary semver requires new minor version: 0 major and 2 minor checks failed",
+            Some(Some(Level::Feature)),
+        );
         check("error: failed to retrieve index of crate versions from registry", None);
         check("     Summary something new", None);
         check("", None);

@@ -47,7 +47,9 @@ impl Changelog {
     /// The lines that people wrote under "Unreleased", each list item a change.
     pub(crate) fn unreleased(&self) -> Result<Vec<Change>, Stop> {
         let changes = changes_of(&self.unreleased);
-        changes.map_err(|line| Stop::hard(format!("CHANGELOG.md, Unreleased: {line:?} is under no heading such as \"### Added\"")))
+        changes.map_err(|line| {
+            Stop::hard(format!("CHANGELOG.md, Unreleased: {line:?} is under no heading such as \"### Added\""))
+        })
     }
 
     /// The newest version that has a section.
@@ -132,7 +134,8 @@ fn told(changes: &[Change]) -> String {
             .iter()
             .filter(|change| change.kind == kind)
             .map(|change| {
-                let lines = change.text.lines().map(|line| if line.is_empty() { String::new() } else { format!("  {line}") });
+                let lines =
+                    change.text.lines().map(|line| if line.is_empty() { String::new() } else { format!("  {line}") });
                 let text = lines.collect::<Vec<_>>().join("\n");
                 format!("- {}", text.trim_start())
             })
@@ -235,7 +238,10 @@ Words.
             Ok(log) => log.unreleased().unwrap_err().to_string(),
         };
         assert_eq!(error("# Changelog\n"), "CHANGELOG.md has no heading \"## [Unreleased]\" before its versions");
-        assert_eq!(error("## [0.1.0]\n## [Unreleased]\n"), "CHANGELOG.md has no heading \"## [Unreleased]\" before its versions");
+        assert_eq!(
+            error("## [0.1.0]\n## [Unreleased]\n"),
+            "CHANGELOG.md has no heading \"## [Unreleased]\" before its versions"
+        );
         let loose = "CHANGELOG.md, Unreleased: \"- x\" is under no heading such as \"### Added\"";
         assert_eq!(error("## [Unreleased]\n- x\n"), loose);
     }

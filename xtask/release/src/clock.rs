@@ -16,7 +16,10 @@ pub trait Clock: fmt::Debug {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the outermost layer: a registry says at what hour it may be asked again")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the outermost layer: a registry says at what hour it may be asked again"
+    )]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

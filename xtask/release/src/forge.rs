@@ -29,7 +29,8 @@ impl<'a> Forge<'a> {
             Some(format!("https://api.github.com/repos/{path}"))
         };
         let base = world.forge.clone().or_else(told);
-        let base = base.ok_or_else(|| Stop::hard("the manifests' repository is on no forge that we know: github.com"))?;
+        let base =
+            base.ok_or_else(|| Stop::hard("the manifests' repository is on no forge that we know: github.com"))?;
         Ok(Self { world, http: Http::new(world.exchange), base })
     }
 
@@ -62,7 +63,11 @@ impl<'a> Forge<'a> {
             Err(no_answer) => format!("{url}: {no_answer}"),
         };
         // Whatever it said: the page is there, or it isn't.
-        if self.has(version).doing(format!("look after the release notes ({why})"))? { Ok(()) } else { Err(Stop::later(why)) }
+        if self.has(version).doing(format!("look after the release notes ({why})"))? {
+            Ok(())
+        } else {
+            Err(Stop::later(why))
+        }
     }
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn uncommitted(world: &World) -> Result<Vec<String>, Stop> {
 /// branch, so what counts is the remote branch, where there is one.
 pub(crate) fn on_branch(world: &World) -> Result<bool, Stop> {
     let remote_branch = format!("refs/remotes/{}/{}", world.remote, world.branch);
-    if world.git(&["rev-parse", "--verify", "--quiet", &remote_branch]).output().is_ok_and(|told| told.status.success()) {
+    if world.git(&["rev-parse", "--verify", "--quiet", &remote_branch]).output().is_ok_and(|told| told.status.success())
+    {
         let among = world.git(&["merge-base", "--is-ancestor", "HEAD", &remote_branch]).output();
         return Ok(among.is_ok_and(|told| told.status.success()));
     }

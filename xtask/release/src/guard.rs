@@ -21,7 +21,9 @@ pub(crate) fn check(world: &World, workspace: &Workspace) -> Result<(), Stop> {
         wrong.push(format!("this commit isn't on {}, which releases are made from", world.branch));
     }
     if let Err(stop) = output(&mut world.cargo(["fetch", "--locked", "--quiet"])) {
-        wrong.push(format!("Cargo.lock doesn't fit the manifests, or can't be fetched: {stop}"));
+        let words = stop.to_string();
+        let first = words.lines().next().unwrap_or_default();
+        wrong.push(format!("Cargo.lock doesn't fit the manifests, or can't be fetched: {first}"));
     }
     if let Err(stop) = workspace.version() {
         wrong.push(stop.to_string());
@@ -61,7 +63,10 @@ fn neglected(world: &World, workspace: &Workspace, one: &Crate) -> Vec<String> {
             wrong.push(format!("needs {}, which is not published", ours.name));
         }
         if VersionReq::parse(&ours.version.to_string()).is_ok_and(|req| req != wanted.req) {
-            wrong.push(format!("asks for {} {}, which is {}: let it say `workspace = true`", ours.name, wanted.req, ours.version));
+            wrong.push(format!(
+                "asks for {} {}, which is {}: let it say `workspace = true`",
+                ours.name, wanted.req, ours.version
+            ));
         }
     }
     wrong

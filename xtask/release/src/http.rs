@@ -96,7 +96,8 @@ fn read(answer: Result<http::Response<Body>, ureq::Error>, limit: u64) -> Result
     let status = answer.status().as_u16();
     let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let retry_after = header("retry-after").and_then(|after| waiting_time(&after, header("date").as_deref()));
-    let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| NoAnswer(error.to_string()))?;
+    let body =
+        answer.body_mut().with_config().limit(limit).read_to_vec().map_err(|error| NoAnswer(error.to_string()))?;
     Ok(Answer { status, body, retry_after })
 }
 
@@ -119,7 +120,14 @@ mod tests {
         for url in ["https://index.crates.io/", "http://127.0.0.1:80/x", "http://localhost/", "http://[::1]:9/"] {
             assert!(is_allowed(url), "{url}");
         }
-        for url in ["http://crates.io/", "http://localhost.evil/", "http://127.0.0.1.evil:80/", "ftp://x/", "http://a@127.0.0.1/", ""] {
+        for url in [
+            "http://crates.io/",
+            "http://localhost.evil/",
+            "http://127.0.0.1.evil:80/",
+            "ftp://x/",
+            "http://a@127.0.0.1/",
+            "",
+        ] {
             assert!(!is_allowed(url), "{url}");
         }
     }

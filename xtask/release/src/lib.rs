@@ -229,7 +229,9 @@ fn prepared(world: &World, workspace: &Workspace) -> Result<(), Stop> {
 fn publish(world: &World, workspace: &Workspace, execute: bool) -> Result<Packed, Stop> {
     prepared(world, workspace)?;
     if execute && world.skipped("gates").is_none() && !gate::passed(world, workspace)? {
-        return Err(Stop::hard("the gates didn't pass at this commit on this machine: `cargo xtask release gates` first"));
+        return Err(Stop::hard(
+            "the gates didn't pass at this commit on this machine: `cargo xtask release gates` first",
+        ));
     }
     let packed = pack::pack(world, workspace)?;
     if execute {

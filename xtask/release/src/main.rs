@@ -37,7 +37,8 @@ fn world_and_order(matches: &ArgMatches) -> Result<(World, Order), Stop> {
     if let Some(minutes) = matches.get_one::<u64>("wait") {
         world.longest_wait = Duration::from_secs(minutes * 60);
     }
-    let token = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| Token::new(&text)).transpose();
+    let token =
+        |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty()).map(|text| Token::new(&text)).transpose();
     world.token = token(TOKEN)?;
     world.forge_token = token(FORGE_TOKEN)?;
     for skip in matches.get_many::<String>("skip").unwrap_or_default() {
@@ -46,11 +47,15 @@ fn world_and_order(matches: &ArgMatches) -> Result<(World, Order), Stop> {
                 world.skipped.push((step.to_owned(), reason.trim().to_owned()));
             }
             _ => {
-                return Err(Stop::hard(format!("--skip {skip}: say STEP=REASON, with one of {}", SKIPPABLE.join(", "))));
+                return Err(Stop::hard(format!(
+                    "--skip {skip}: say STEP=REASON, with one of {}",
+                    SKIPPABLE.join(", ")
+                )));
             }
         }
     }
-    let step = text("step").and_then(|word| Step::ALL.iter().find(|(_, name, _)| name == word)).map(|(step, _, _)| *step);
+    let step =
+        text("step").and_then(|word| Step::ALL.iter().find(|(_, name, _)| name == word)).map(|(step, _, _)| *step);
     let order = Order {
         step,
         execute: matches.get_flag("execute"),
@@ -108,7 +113,12 @@ fn command() -> Command {
                 .help("How long the registry may ask us to wait [default: 15]")
                 .value_parser(clap::value_parser!(u64).range(0..=1440)),
         )
-        .arg(Arg::new("index").long("index").value_name("URL").help(format!("The registry's index [default: {CRATES_IO}]")))
+        .arg(
+            Arg::new("index")
+                .long("index")
+                .value_name("URL")
+                .help(format!("The registry's index [default: {CRATES_IO}]")),
+        )
         .arg(
             Arg::new("root")
                 .long("root")

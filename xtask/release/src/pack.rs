@@ -120,8 +120,12 @@ pub(crate) fn recorded(workspace: &Workspace, version: &Version, commit: &str) -
 
 /// In one step, so that a record is whole or not there. Beside it a list that `sha256sum --check` reads.
 fn write_record(packed: &Packed) -> Result<(), Stop> {
-    let sums: Value =
-        packed.packages.iter().map(|one| (one.name.clone(), json!(one.sha256))).collect::<serde_json::Map<_, _>>().into();
+    let sums: Value = packed
+        .packages
+        .iter()
+        .map(|one| (one.name.clone(), json!(one.sha256)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let list: String =
         packed.packages.iter().map(|one| format!("{}  {}-{}.crate\n", one.sha256, one.name, packed.version)).collect();
     let record = json!({"version": packed.version.to_string(), "commit": packed.commit, "sha256": sums});

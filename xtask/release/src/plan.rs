@@ -81,7 +81,8 @@ impl Facts {
                 asked.push(level.after(base));
             }
         }
-        let begun = [("changelog", self.told.as_ref()), ("manifests", Some(&self.manifests)), ("person", wish.to.as_ref())];
+        let begun =
+            [("changelog", self.told.as_ref()), ("manifests", Some(&self.manifests)), ("person", wish.to.as_ref())];
         for (who, version) in begun {
             if let Some(version) = version.filter(|version| *version > base) {
                 why.push(format!("the {who} said {version} already"));
@@ -108,11 +109,16 @@ pub(crate) fn shown(world: &World, workspace: &Workspace, facts: &Facts, plan: &
     text.push_str("\ncrates, in the order in which they are published:\n");
     for one in workspace.in_order()? {
         let short = one.package.manifest_path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
-        let its = facts.changes.iter().filter(|change| change.crates.iter().any(|name| name == short || *name == one.name)).count();
+        let its = facts
+            .changes
+            .iter()
+            .filter(|change| change.crates.iter().any(|name| name == short || *name == one.name))
+            .count();
         let why = if its == 0 { "all crates share a version".to_owned() } else { format!("{its} changes name it") };
         let _ = writeln!(text, "  {:<22} {old} → {}  {why}", one.name, plan.next);
     }
-    let unpublished: Vec<&str> = workspace.crates.iter().filter(|one| !one.published).map(|one| one.name.as_str()).collect();
+    let unpublished: Vec<&str> =
+        workspace.crates.iter().filter(|one| !one.published).map(|one| one.name.as_str()).collect();
     let _ = writeln!(text, "  not published: {}", unpublished.join(", "));
     text.push_str("\nchanges:\n");
     for change in &facts.changes {

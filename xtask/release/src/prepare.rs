@@ -65,9 +65,11 @@ impl Edits {
 /// The workspace's manifest with the version in its two places: the shared one, and our crates in the table of dependencies.
 fn manifest_at(text: &str, next: &Version, ours: &[&str]) -> Result<String, Stop> {
     let mut manifest: DocumentMut = text.parse().doing("read Cargo.toml")?;
-    let version = manifest.get_mut("workspace").and_then(|item| item.get_mut("package")).and_then(|item| item.get_mut("version"));
+    let version =
+        manifest.get_mut("workspace").and_then(|item| item.get_mut("package")).and_then(|item| item.get_mut("version"));
     let version = version.filter(|version| version.is_str());
-    let version = version.ok_or_else(|| Stop::hard("Cargo.toml has no [workspace.package] version, which all crates share"))?;
+    let version =
+        version.ok_or_else(|| Stop::hard("Cargo.toml has no [workspace.package] version, which all crates share"))?;
     set(version, &next.to_string());
     let table = manifest.get_mut("workspace").and_then(|item| item.get_mut("dependencies"));
     let Some(table) = table.and_then(Item::as_table_like_mut) else {

@@ -89,7 +89,9 @@ pub(crate) fn publish(world: &World, workspace: &Workspace, packed: &Packed) -> 
     if all.iter().all(|standing| *standing == Standing::Equal) {
         return Ok(());
     }
-    Err(Stop::later("the index lacks a crate that it had: not a release yet. Look again with `cargo xtask release status`"))
+    Err(Stop::later(
+        "the index lacks a crate that it had: not a release yet. Look again with `cargo xtask release status`",
+    ))
 }
 
 fn publish_one(
@@ -132,7 +134,9 @@ fn publish_one(
             Uploaded::Already(why) => {
                 // An earlier upload of ours, and the index is late; or another's, which the index will show as different.
                 if !appears(world, registry, packed, package, UNTIL_SEEN)? {
-                    return Err(Stop::later(format!("the registry says of {name}: {why}. Its index doesn't show it yet")));
+                    return Err(Stop::later(format!(
+                        "the registry says of {name}: {why}. Its index doesn't show it yet"
+                    )));
                 }
             }
             Uploaded::Refused(why) => return Err(Stop::hard(format!("the registry refused {name}: {why}"))),

@@ -64,7 +64,8 @@ impl<'a> Registry<'a> {
         let http = Http::new(world.exchange);
         let mut registry = Self { world, http, index, api: String::new(), download: String::new() };
         let url = format!("{}config.json", registry.index);
-        let config: Value = serde_json::from_slice(&registry.read(&url, INDEX_LIMIT)?.body).doing(format!("read {url}"))?;
+        let config: Value =
+            serde_json::from_slice(&registry.read(&url, INDEX_LIMIT)?.body).doing(format!("read {url}"))?;
         let word = |key: &str| config[key].as_str().unwrap_or_default().trim_end_matches('/').to_owned();
         (registry.api, registry.download) = (word("api"), word("dl"));
         for (key, url) in [("api", &registry.api), ("dl", &registry.download)] {
@@ -108,7 +109,11 @@ impl<'a> Registry<'a> {
     pub(crate) fn download(&self, name: &str, version: &Version, sha256: &str) -> Result<Vec<u8>, Stop> {
         let url = download_url(&self.download, name, version, sha256);
         let answer = self.read(&url, PACKAGE_LIMIT)?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(Stop::later(format!("{url} answered {}", answer.status))) }
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(Stop::later(format!("{url} answered {}", answer.status)))
+        }
     }
 
     /// Reads until there is an answer that means something: 200, or "not there".
@@ -182,8 +187,14 @@ mod tests {
         assert_eq!(paths, ["1/a", "2/ab", "3/a/abc", "as/aa/asaanbill-core", "as/aa/asaan"]);
         let version = "0.1.0".parse().unwrap();
         let url = |template| download_url(template, "asaanbill-qr", &version, "ff");
-        assert_eq!(url("https://static.crates.io/crates"), "https://static.crates.io/crates/asaanbill-qr/0.1.0/download");
-        assert_eq!(url("https://x/{prefix}/{crate}-{version}.crate?{sha256-checksum}"), "https://x/as/aa/asaanbill-qr-0.1.0.crate?ff");
+        assert_eq!(
+            url("https://static.crates.io/crates"),
+            "https://static.crates.io/crates/asaanbill-qr/0.1.0/download"
+        );
+        assert_eq!(
+            url("https://x/{prefix}/{crate}-{version}.crate?{sha256-checksum}"),
+            "https://x/as/aa/asaanbill-qr-0.1.0.crate?ff"
+        );
     }
 
     #[test]

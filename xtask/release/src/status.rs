@@ -67,7 +67,9 @@ pub(crate) fn status(world: &World, workspace: &Workspace) -> Result<(), Stop> {
 pub(crate) fn abandon(world: &World, workspace: &Workspace) -> Result<(), Stop> {
     let version = workspace.version()?;
     if git::tags(world)?.contains_key(&version) {
-        return Err(Stop::hard(format!("{version} is released: its tag is set. What is wrong with it is mended by the next one")));
+        return Err(Stop::hard(format!(
+            "{version} is released: its tag is set. What is wrong with it is mended by the next one"
+        )));
     }
     let registry = Registry::open(world)?;
     let mut there = Vec::new();
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn abandoning_goes_forward_only() {
         let version = "0.2.0".parse().unwrap();
-        assert_eq!(advice(&version, &[]), "Nothing of 0.2.0 is in the registry. Take the commit back, and that is all.\n");
+        assert_eq!(
+            advice(&version, &[]),
+            "Nothing of 0.2.0 is in the registry. Take the commit back, and that is all.\n"
+        );
         let text = advice(&version, &["low".to_owned(), "high".to_owned()]);
         insta::assert_snapshot!(text, @"
         0.2.0 can't be taken back, only withdrawn, by these commands, which you have to run yourself:

@@ -56,7 +56,8 @@ fn consume(world: &World, workspace: &Workspace, packed: &Packed) -> Result<(), 
     passes(world.cargo(["build", "--quiet", "--target-dir", "target"]).current_dir(&folder))?;
     for one in workspace.in_order()?.into_iter().filter(|one| one.has_binary()) {
         let version = packed.version.to_string();
-        let line = ["install", &one.name, "--version", &version, "--locked", "--debug", "--quiet", "--root", "installed"];
+        let line =
+            ["install", &one.name, "--version", &version, "--locked", "--debug", "--quiet", "--root", "installed"];
         passes(world.cargo(line).args(["--target-dir", "target"]).current_dir(&folder))?;
     }
     Ok(())
@@ -69,7 +70,10 @@ pub(crate) fn tag_and_tell(world: &World, workspace: &Workspace, packed: &Packed
         Some(commit) if *commit == packed.commit => println!("  the tag is there"),
         Some(commit) => {
             let tag = git::tag(&packed.version);
-            return Err(Stop::hard(format!("{tag} is on {commit}, and this is {}: find out who set it", packed.commit)));
+            return Err(Stop::hard(format!(
+                "{tag} is on {commit}, and this is {}: find out who set it",
+                packed.commit
+            )));
         }
         None => git::set_tag(world, &packed.version, &format!("{}\n\n{notes}", git::tag(&packed.version)))?,
     }

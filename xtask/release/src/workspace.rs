@@ -67,7 +67,8 @@ impl Workspace {
         let mut order: Vec<&Crate> = Vec::new();
         while !waiting.is_empty() {
             let is_free = |one: &&Crate| {
-                one.needs().all(|wanted| wanted.name == one.name || !waiting.iter().any(|other| other.name == wanted.name))
+                one.needs()
+                    .all(|wanted| wanted.name == one.name || !waiting.iter().any(|other| other.name == wanted.name))
             };
             let Some(next) = waiting.iter().position(is_free) else {
                 let names: Vec<&str> = waiting.iter().map(|one| one.name.as_str()).collect();
@@ -84,7 +85,8 @@ impl Workspace {
 
     /// The one version that all published crates have.
     pub(crate) fn version(&self) -> Result<Version, Stop> {
-        let mut versions: Vec<&Version> = self.crates.iter().filter(|one| one.published).map(|one| &one.version).collect();
+        let mut versions: Vec<&Version> =
+            self.crates.iter().filter(|one| one.published).map(|one| &one.version).collect();
         versions.dedup();
         match versions[..] {
             [version] => Ok(version.clone()),
@@ -101,7 +103,9 @@ impl Workspace {
 impl Crate {
     /// The dependencies that a registry learns of. A dev-dependency without a version is not among them.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &Dependency> {
-        let dropped = |one: &Dependency| one.kind == DependencyKind::Development && one.req == VersionReq::STAR && one.path.is_some();
+        let dropped = |one: &Dependency| {
+            one.kind == DependencyKind::Development && one.req == VersionReq::STAR && one.path.is_some()
+        };
         self.package.dependencies.iter().filter(move |one| !dropped(one))
     }
 

@@ -49,7 +49,17 @@ pub struct World {
 }
 
 /// See [`World::reached`].
-pub struct Reached(pub Box<dyn Fn(&str) -> Result<(), Stop>>);
+pub struct Reached(Box<Watch>);
+
+type Watch = dyn Fn(&str) -> Result<(), Stop>;
+
+impl Reached {
+    /// Calls this.
+    #[must_use]
+    pub fn new(watch: impl Fn(&str) -> Result<(), Stop> + 'static) -> Self {
+        Self(Box::new(watch))
+    }
+}
 
 impl fmt::Debug for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +113,7 @@ impl World {
             skipped: Vec::new(),
             cargo_environment: Vec::new(),
             clock: Box::new(SystemClock),
-            reached: Reached(Box::new(|_| Ok(()))),
+            reached: Reached::new(|_| Ok(())),
         }
     }
 
@@ -127,7 +137,10 @@ impl World {
         for (name, _) in std::env::vars_os() {
             // What describes this program to itself would make other packages' build scripts run again.
             let name = name.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|start| name.starts_with(start)) {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+            {
                 command.env_remove(&*name);
             }
         }

@@ -16,7 +16,11 @@ fn uploads_are_cargo_s_own() {
     let world = house.world();
     for name in CRATES {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(house.root()).envs(world.cargo_environment.clone()).args(["publish", "--no-verify", "--locked"]);
+        cargo.current_dir(house.root()).envs(world.cargo_environment.clone()).args([
+            "publish",
+            "--no-verify",
+            "--locked",
+        ]);
         // A registry beside crates.io, whose place our own registry has: its crates are there already.
         cargo.args(["--quiet", "--package", name, "--registry", "theirs"]);
         cargo.args(["--config", &format!("registries.theirs.index=\"{}\"", theirs.index())]);

@@ -130,7 +130,11 @@ fn what_waiting_can_t_mend_is_a_hard_stop() {
         assert!(!stop.is_later() && house.tags().is_empty(), "{stop}");
     };
     // The last one in order: nothing before it is uploaded either.
-    check(&|house| house.registry.plant(CRATES[3], "0.2.0"), 0, "sample-tool 0.2.0 is in the registry with the checksum");
+    check(
+        &|house| house.registry.plant(CRATES[3], "0.2.0"),
+        0,
+        "sample-tool 0.2.0 is in the registry with the checksum",
+    );
     check(&|house| house.registry.plant(CRATES[0], "0.2.0"), 0, "or it isn't ours");
     check(
         &|house| {

@@ -88,11 +88,20 @@ fn guards_tell_all_that_is_wrong() {
             manifest(house, "crates/tool/Cargo.toml", "license.workspace = true\n", "");
             lock(house);
         },
-        &["sample-high: asks for sample-mid ^0.2, which is 0.2.0", "sample-tool: no license", "sample-tool: no README.md"],
+        &[
+            "sample-high: asks for sample-mid ^0.2, which is 0.2.0",
+            "sample-tool: no license",
+            "sample-tool: no README.md",
+        ],
     );
     check(
         &|house| {
-            manifest(house, "crates/low/Cargo.toml", "{ path = \"../high\" }", "{ path = \"../high\", version = \"0.2.0\" }");
+            manifest(
+                house,
+                "crates/low/Cargo.toml",
+                "{ path = \"../high\" }",
+                "{ path = \"../high\", version = \"0.2.0\" }",
+            );
             lock(house);
         },
         &["sample-high, sample-low, sample-mid, sample-tool need each other in a circle"],
@@ -102,7 +111,13 @@ fn guards_tell_all_that_is_wrong() {
             manifest(house, "inside/Cargo.toml", "publish = false\n", "");
             lock(house);
         },
-        &["inside: is not in crates/", "inside: no description", "inside: no license", "inside: no repository", "inside: no README"],
+        &[
+            "inside: is not in crates/",
+            "inside: no description",
+            "inside: no license",
+            "inside: no repository",
+            "inside: no README",
+        ],
     );
     check(
         &|house| {

@@ -89,10 +89,10 @@ impl House {
         let points = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&points);
         let mut world = self.world();
-        world.reached = Reached(Box::new(move |point| {
+        world.reached = Reached::new(move |point| {
             seen.borrow_mut().push(point.to_owned());
             if seen.borrow().len() > stop_at { Err(Stop::later(format!("cut off: {point}"))) } else { Ok(()) }
-        }));
+        });
         let result = release(&world, &Order { step: Some(step), execute: true, ..Order::default() });
         drop(world);
         (result, Rc::try_unwrap(points).unwrap().into_inner())
@@ -154,7 +154,12 @@ impl House {
 pub(crate) fn recorded(root: &Path) -> std::collections::BTreeMap<String, String> {
     let text = fs::read_to_string(root.join("target/release-packages/0.2.0/record.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&text).unwrap();
-    record["sha256"].as_object().unwrap().iter().map(|(name, sum)| (name.clone(), sum.as_str().unwrap().into())).collect()
+    record["sha256"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, sum)| (name.clone(), sum.as_str().unwrap().into()))
+        .collect()
 }
 
 /// Keeps what cargo caches out of the user's own folders, and each workspace's files in its own.
@@ -186,7 +191,12 @@ fn unprepared() -> &'static Path {
             world.cargo_environment = environment(folder.path());
             let config = format!("registries.release.index=\"{}\"", world.index);
             let mut lock = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-            lock.current_dir(&work).args(["generate-lockfile", "--quiet", "--config", "source.crates-io.replace-with=\"release\""]);
+            lock.current_dir(&work).args([
+                "generate-lockfile",
+                "--quiet",
+                "--config",
+                "source.crates-io.replace-with=\"release\"",
+            ]);
             lock.args(["--config", &config]).envs(world.cargo_environment);
             assert!(lock.status().unwrap().success());
             commit(&work);
