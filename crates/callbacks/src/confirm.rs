@@ -1,4 +1,6 @@
 //! What the hub's records say of a call-back.
+//!
+//! guide:call-13
 
 use asaanbill_client::{BulkRequest, Client, ClientError, Page, PageRequest, Payment, Status};
 use asaanbill_core::{Amount, BulkRequestId, ChannelId, PaymentId, PaymentStatus, Psid};

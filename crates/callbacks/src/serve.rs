@@ -1,4 +1,6 @@
 //! Accepting: parse, one durable insert, acknowledge.
+//!
+//! guide:call-14
 
 use std::time::Duration;
 

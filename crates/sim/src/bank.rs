@@ -1,4 +1,6 @@
 //! The bank's side of the hub, for tests and demonstrations.
+//!
+//! guide:pay-5
 
 use asaanbill_core::{Amount, Due, Payment, Psid};
 

@@ -1,4 +1,6 @@
 //! What every face of the simulator shares: the store, the clock, and the bells that wake the workers.
+//!
+//! guide:pay-9
 
 use std::fmt;
 use std::sync::Arc;

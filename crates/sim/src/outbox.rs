@@ -1,4 +1,6 @@
 //! Call-backs out: one attempt each, as the guide promises no more.
+//!
+//! guide:call-3 guide:call-4 guide:call-5
 
 use std::error::Error as _;
 use std::time::Duration;

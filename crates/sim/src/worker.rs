@@ -1,4 +1,6 @@
 //! The workers: one takes batches from draft to approved, one sends call-backs.
+//!
+//! guide:call-7
 
 use std::future::Future;
 

@@ -1,5 +1,7 @@
 //! The bank's side: what a PSID owes, and taking the money. The guide leaves it out; it follows 1BILL's public messages.
 //! (assumed)
+//!
+//! guide:pay-4 guide:pay-7
 
 use asaanbill_core::{Amount, PayRefused, Payment, Psid, Refused, Settlement, Unpayable};
 use asaanbill_storage::StorageError;

@@ -1,4 +1,6 @@
 //! What the hub stores, over SQLite: typed rows in and out, one function a statement. It decides nothing.
+//!
+//! guide:add-19 guide:reuse-2
 
 mod access;
 mod bulk;

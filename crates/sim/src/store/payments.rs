@@ -1,4 +1,6 @@
 //! Payment records.
+//!
+//! guide:read-1 guide:read-3 guide:pay-3
 
 use asaanbill_core::{BulkRequestId, Change, ChannelId, NewPayment, Payment, PaymentId, Psid, Stage};
 use asaanbill_storage::StorageError;
