@@ -50,7 +50,7 @@ fn values_that_make_no_code() {
         MerchantCode::builder()
             .category("x")
             .name("")
-            .city(&"c".repeat(16))
+            .city("c".repeat(16))
             .amount("1.234")
             .build()
             .unwrap_err()
