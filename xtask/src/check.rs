@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::run;
 use crate::workspace::Workspace;
-use crate::{arrows, deny, lint, manifest, package, sources};
+use crate::{arrows, deny, guide, lint, manifest, package, readme, sources, workflows};
 
 /// One check.
 pub(crate) struct Check {
@@ -32,6 +32,13 @@ pub(crate) const CHECKS: &[Check] = &[
         run: sources::check,
     },
     Check { name: "manifest", about: "what a crate's manifest must say", run: manifest::check },
+    Check {
+        name: "guide",
+        about: "each rule of the guide is in docs/guide-notes.md and where that says",
+        run: guide::check,
+    },
+    Check { name: "readme", about: "each crate's README agrees with its page", run: readme::check },
+    Check { name: "workflows", about: "what workflows and documents call exists", run: workflows::check },
     Check { name: "arrows", about: "who may use whom, and what each crate must never see", run: arrows::check },
     Check { name: "deny", about: "licences, duplicates, bans and sources of dependencies", run: deny::check },
     Check { name: "clippy", about: "no warnings, on every set of features that matters", run: lint::clippy },

@@ -5,20 +5,28 @@
 //! absent, is named in the last lines with how to get it, and is a failure with `CI=true`.
 //!
 //! It is no part of the product, depends on none of our crates, and reads the workspace only through cargo and as text.
-//! Modules in reading order: [`mod@test`] and [`mod@check`] are the two commands; [`arrows`], [`manifest`], [`sources`], [`lint`],
-//! [`deny`] and [`package`] are what is checked; [`programs`] are the optional programs; [`workspace`] and [`run`] are cargo.
+//! Modules in reading order: [`mod@test`], [`mod@check`], [`deep`], [`mod@bench`], [`dist`] and [`release`] are the commands; [`arrows`],
+//! [`manifest`], [`sources`], [`guide`], [`readme`], [`workflows`], [`lint`], [`deny`] and [`package`] are what is checked;
+//! [`programs`] are the optional programs; [`workspace`] and [`run`] are cargo.
 #![expect(clippy::print_stdout, reason = "a command-line tool: standard output is where its report goes")]
 
 mod arrows;
+mod bench;
 mod check;
+mod deep;
 mod deny;
+mod dist;
+mod guide;
 mod lint;
 mod manifest;
 mod package;
 mod programs;
+mod readme;
+mod release;
 mod run;
 mod sources;
 mod test;
+mod workflows;
 mod workspace;
 
 use std::error::Error;
@@ -28,8 +36,7 @@ use clap::{Arg, ArgAction, Command};
 
 fn main() -> ExitCode {
     match dispatch() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             println!("xtask: {error}");
             ExitCode::FAILURE
@@ -37,35 +44,39 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether everything passed. Wrong usage ends the process inside clap, with exit code 2.
-fn dispatch() -> Result<bool, Box<dyn Error>> {
+/// Zero if everything passed. Wrong usage ends the process inside clap, with exit code 2.
+fn dispatch() -> Result<ExitCode, Box<dyn Error>> {
     let matches = command().get_matches();
     let words = |matches: &clap::ArgMatches, name| -> Vec<String> {
         matches.get_many::<String>(name).unwrap_or_default().cloned().collect()
     };
-    match matches.subcommand() {
-        Some(("test", test)) => test::test(&words(test, "arguments")),
-        Some(("check", check)) => check::check(&words(check, "names")),
-        _ => Err("no such command".into()),
-    }
+    let word = |matches: &clap::ArgMatches| matches.get_one::<String>("name").cloned();
+    let passed = match matches.subcommand() {
+        Some(("test", test)) => test::test(&words(test, "arguments"))?,
+        Some(("check", check)) => check::check(&words(check, "names"))?,
+        Some(("deep", deep)) => deep::deep(&word(deep).unwrap_or_default(), &words(deep, "arguments"))?,
+        Some(("bench", bench)) => bench::bench(word(bench).as_deref(), &words(bench, "arguments"))?,
+        Some(("dist", _)) => dist::dist()?,
+        Some(("release", release)) => return release::release(&words(release, "arguments")),
+        _ => return Err("no such command".into()),
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn command() -> Command {
     let checks = check::CHECKS.iter().map(|check| check.name);
+    let deep = deep::DEEP.iter().map(|one| one.name);
+    let handed_on = |to: &'static str| Arg::new("arguments").help(to).action(ArgAction::Append).last(true);
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("The maintainers' one door")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .flatten_help(true)
         .subcommand(
-            Command::new("test").about("Runs every test that has to pass: unit, integration, doc and end to end").arg(
-                Arg::new("arguments")
-                    .help("Handed to cargo test, such as a part of a test's name")
-                    .action(ArgAction::Append)
-                    .last(true),
-            ),
+            Command::new("test")
+                .about("Runs every test that has to pass: unit, integration, doc and end to end")
+                .arg(handed_on("Handed to cargo test, such as a part of a test's name")),
         )
         .subcommand(
             Command::new("check").about("Runs every check, reports all findings, and fails if there is one").arg(
@@ -77,13 +88,48 @@ fn command() -> Command {
                     .value_parser(clap::builder::PossibleValuesParser::new(checks)),
             ),
         )
+        .subcommand(
+            Command::new("deep")
+                .about("Runs what takes longer than a gate may")
+                .arg(
+                    Arg::new("name")
+                        .required(true)
+                        .value_name("NAME")
+                        .hide_possible_values(true)
+                        .value_parser(clap::builder::PossibleValuesParser::new(deep)),
+                )
+                .arg(handed_on("Handed to the program")),
+        )
+        .subcommand(
+            Command::new("bench")
+                .about("Runs the benchmarks in crates/e2e/benches, or one")
+                .arg(Arg::new("name").value_name("NAME"))
+                .arg(handed_on("Handed to the benchmark")),
+        )
+        .subcommand(Command::new("dist").about("Packs the command, built for this machine, into target/dist"))
+        .subcommand(
+            Command::new("release")
+                .about("Releases all crates, step by step; see cargo xtask release --help")
+                .disable_help_flag(true)
+                .arg(
+                    Arg::new("arguments")
+                        .help("Steps and options")
+                        .action(ArgAction::Append)
+                        .allow_hyphen_values(true)
+                        .trailing_var_arg(true),
+                ),
+        )
         .after_help(epilogue())
 }
 
 fn epilogue() -> String {
     let mut text = String::from("Checks:\n");
     for check in check::CHECKS {
-        text += &format!("  {:<9} {}\n", check.name, check.about);
+        text += &format!("  {:<10} {}\n", check.name, check.about);
+    }
+    text += "\nDeep:\n";
+    for one in deep::DEEP {
+        text += &format!("  {:<10} {}\n", one.name, one.about);
     }
     text += "\nPrograms that are used when they are there, and required with CI=true:\n";
     for program in programs::PROGRAMS {
@@ -101,6 +147,6 @@ mod tests {
     fn the_command_line_is_consistent_and_its_help_fits_a_screen() {
         command().debug_assert();
         let help = command().render_help().to_string();
-        assert!(help.lines().count() <= 50, "{} lines", help.lines().count());
+        assert!(help.lines().count() <= 45, "{} lines", help.lines().count());
     }
 }

@@ -117,7 +117,7 @@ fn is_test_file(within_crate: &Path) -> bool {
 }
 
 /// The crate's Rust files, sorted, at any depth.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+pub(crate) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut files = Vec::new();
     let parts = ["src", "tests", "benches", "examples"].map(|name| folder.join(name));
     let mut folders: Vec<PathBuf> = parts.into_iter().filter(|folder| folder.is_dir()).collect();

@@ -12,6 +12,11 @@ use crate::workspace::{Workspace, part_features};
 
 /// Runs all tests, with every feature but those that need an absent program. `more` goes to `cargo test`.
 pub(crate) fn test(more: &[String]) -> Result<bool, Box<dyn Error>> {
+    test_with(None, more)
+}
+
+/// The same, with a variable set.
+pub(crate) fn test_with(set: Option<(&str, &str)>, more: &[String]) -> Result<bool, Box<dyn Error>> {
     let started = Instant::now();
     let found: Vec<Found<'_>> = PROGRAMS.iter().map(Program::find).collect();
     let absent: Vec<&Program> =
@@ -30,6 +35,7 @@ pub(crate) fn test(more: &[String]) -> Result<bool, Box<dyn Error>> {
     let workspace = Workspace::load()?;
     let (features, off) = features(&workspace, &absent)?;
     let mut command = run::cargo(&workspace.root, arguments(&features, more));
+    command.envs(set);
     for found in &found {
         if let Some(folder) = &found.folder {
             command.env(found.program.variable, folder);

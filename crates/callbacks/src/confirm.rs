@@ -1,4 +1,6 @@
 //! What the hub's records say of a call-back. No I/O: pages of records in, a verdict out.
+//!
+//! guide:call-13
 
 use asaanbill_core::{Amount, BulkRequestId, ChannelId, KARACHI, PaymentId, Psid};
 use asaanbill_wire::{BULK_APPROVED_PATH, BulkApproved, Money, Processed, Scalar};

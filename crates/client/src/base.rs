@@ -1,4 +1,6 @@
 //! Where the hub is.
+//!
+//! guide:addr-3 guide:addr-4 guide:addr-12
 
 use bytes::Bytes;
 use http::Uri;

@@ -1,4 +1,6 @@
 //! What a client is made of.
+//!
+//! guide:addr-2
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! One attempt, and what its answer means.
+//!
+//! guide:env-3 guide:env-4 guide:env-9 guide:env-13
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,6 @@
 //! Login: when it is needed, once for all who wait, and once more when the hub forgets the token.
+//!
+//! guide:addr-7 guide:addr-11
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,6 @@
 //! Amounts of Pakistani rupees.
+//!
+//! guide:add-4 guide:add-5 guide:add-6
 
 use core::cmp::Ordering;
 use core::fmt;

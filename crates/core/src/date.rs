@@ -1,4 +1,6 @@
 //! Days, as Karachi counts them.
+//!
+//! guide:form-9
 
 use core::fmt;
 use core::str::FromStr;

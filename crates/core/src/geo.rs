@@ -1,4 +1,6 @@
 //! Where a dynamic QR code is made.
+//!
+//! guide:add-8
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,4 +1,6 @@
 //! The hub's record numbers.
+//!
+//! guide:addr-9
 
 use core::fmt;
 use core::num::NonZeroU64;

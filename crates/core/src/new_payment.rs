@@ -1,4 +1,6 @@
 //! The four kinds of new payment, each constructible only valid.
+//!
+//! guide:add-1 guide:add-2 guide:add-3 guide:add-7 guide:add-14 guide:add-15
 
 use alloc::vec::Vec;
 use core::str::FromStr;

@@ -1,4 +1,6 @@
 //! What is owed, and until when.
+//!
+//! guide:pay-1 guide:pay-6
 
 use jiff::{SignedDuration, Timestamp};
 

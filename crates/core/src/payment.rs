@@ -1,4 +1,6 @@
 //! A payment record of the hub, and what can be done to it.
+//!
+//! guide:add-20 guide:pay-2 guide:pay-8
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};

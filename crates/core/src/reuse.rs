@@ -3,6 +3,8 @@
 //! One PSID belongs to each identifier of a channel, for ever. A new payment takes it over; the one before becomes
 //! discarded if, and only if, it isn't paid. (Guide, Add Payment, notes 1 to 3) Payments without an identifier of their
 //! own never share a PSID. (assumed)
+//!
+//! guide:reuse-1 guide:reuse-3 guide:reuse-4 guide:reuse-5 guide:bulk-1 guide:bulk-10
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -1,4 +1,6 @@
 //! The life cycle of a payment: one table.
+//!
+//! guide:bulk-11 guide:life-1 guide:life-2 guide:life-3 guide:life-4
 
 use core::fmt;
 

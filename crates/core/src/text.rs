@@ -1,4 +1,6 @@
 //! The rule that titles, identifiers and descriptions share.
+//!
+//! guide:add-9 guide:add-10
 
 use crate::error::{Field, FieldError, Problem};
 

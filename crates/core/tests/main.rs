@@ -4,4 +4,5 @@
 
 mod invariants;
 mod ledger;
+mod messages;
 mod reuse_table;

@@ -1,4 +1,6 @@
 //! Fitting a bill's title into a merchant's name.
+//!
+//! guide:qr-6
 
 use std::fmt;
 

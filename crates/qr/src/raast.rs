@@ -1,4 +1,6 @@
 //! Raast P2M: the account in field 28, and what Raast puts into field 62.
+//!
+//! guide:qr-1
 
 use std::fmt;
 use std::str::FromStr;

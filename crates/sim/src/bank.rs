@@ -1,4 +1,6 @@
 //! The bank's side of the hub, for tests and demonstrations.
+//!
+//! guide:pay-5 guide:pay-10
 
 use asaanbill_core::{Amount, Due, Payment, PaymentStatus, Psid};
 use asaanbill_qr::MerchantCode;

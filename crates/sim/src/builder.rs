@@ -1,4 +1,6 @@
 //! What a simulator is made of.
+//!
+//! guide:call-12 guide:set-1 guide:set-2 guide:set-3
 
 use std::fmt;
 

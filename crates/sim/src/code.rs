@@ -1,4 +1,6 @@
 //! The QR code of a payment.
+//!
+//! guide:qr-2 guide:qr-3 guide:qr-4 guide:qr-5 guide:qr-7 guide:qr-8
 
 use asaanbill_core::{Amount, NewPayment, Payment};
 use asaanbill_qr::{

@@ -1,5 +1,7 @@
 //! What every face of the simulator shares: the store, the clock, the gathering of commands into sets, and the bells that wake
 //! the workers.
+//!
+//! guide:pay-9
 
 use std::fmt;
 use std::sync::Arc;

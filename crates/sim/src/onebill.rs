@@ -2,6 +2,8 @@
 //!
 //! The guide leaves this side out. What stands here follows 1LINK's messages as billers publish them, where they agree;
 //! all of it is assumed. It is pure: which bill, and what paying does, is `crate::bank`'s business.
+//!
+//! guide:pay-11 guide:pay-12
 
 use asaanbill_core::{Amount, KARACHI, NewPayment, Payment, PaymentStatus, Psid, Stage, karachi_date};
 use jiff::civil::{Date, Time};

@@ -1,4 +1,6 @@
 //! Call-backs out: what is sent for each that is owed, and each delivery claimed under a lease, attempted, and noted.
+//!
+//! guide:call-3 guide:call-4 guide:call-5
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! The simulator.
+//!
+//! guide:env-9
 
 use std::fmt;
 use std::future::Future;

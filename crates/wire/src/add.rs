@@ -1,4 +1,6 @@
 //! Adding one payment. (Guide, 2. Add Payment)
+//!
+//! guide:form-1
 
 use asaanbill_core::{Fields, NewPayment, Payment, PaymentKind};
 use serde::{Deserialize, Serialize};

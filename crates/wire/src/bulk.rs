@@ -1,4 +1,6 @@
 //! Batches. (Guide, 3. Add Bulk, 4. Get List of Bulk Insertions, 5. Status of Each Payment in a Bulk Insertion)
+//!
+//! guide:form-1 guide:form-7
 
 use asaanbill_core::{Bill, BulkRequestId, Fields, Payment};
 use jiff::Timestamp;

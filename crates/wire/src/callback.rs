@@ -1,4 +1,6 @@
 //! Call-backs from the hub to the integrator. (Guide, Call-back APIs)
+//!
+//! guide:call-1 guide:call-2 guide:call-10 guide:call-11
 
 use asaanbill_core::{BulkRequestId, Payment, Stage};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,6 @@
 //! Days and time stamps, which the guide writes in several ways.
+//!
+//! guide:form-5 guide:form-6 guide:form-8
 
 use asaanbill_core::KARACHI;
 use jiff::Timestamp;

@@ -1,4 +1,6 @@
 //! Amounts, read from a number's own digits.
+//!
+//! guide:form-2 guide:form-3 guide:form-4
 
 use asaanbill_core::Amount;
 use rust_decimal::Decimal;

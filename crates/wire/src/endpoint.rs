@@ -1,4 +1,6 @@
 //! The table of operations that a client and a hub share.
+//!
+//! guide:addr-1 guide:addr-6
 
 use std::fmt::Display;
 

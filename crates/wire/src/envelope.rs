@@ -1,4 +1,6 @@
 //! What surrounds every answer.
+//!
+//! guide:env-1 guide:env-2
 
 use std::fmt;
 

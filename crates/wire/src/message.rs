@@ -1,4 +1,6 @@
 //! The hub's own words, and the guide's names of the domain's fields.
+//!
+//! guide:env-7 guide:add-11 guide:add-12
 
 use asaanbill_core::{Field, FieldError, Problem};
 

@@ -1,4 +1,6 @@
 //! JSON objects, and nothing else, for structures.
+//!
+//! guide:env-10
 
 use std::marker::PhantomData;
 

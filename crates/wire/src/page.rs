@@ -1,4 +1,6 @@
 //! Pages of lists.
+//!
+//! guide:form-10 guide:read-7 guide:read-8 guide:read-9
 
 use std::num::NonZeroU32;
 

@@ -1,5 +1,7 @@
 //! Payments as they are listed, fetched and searched. (Guide, 6. Get List of All Payments, 7. Get Payment By ID, 8. Search
 //! Payments By a PSID)
+//!
+//! guide:form-11 guide:read-12
 
 use asaanbill_core::{Payment, Stage};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,6 @@
 //! A field of a request: a string, borrowed from the body where it can be.
+//!
+//! guide:add-16
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,6 @@
 //! A JSON scalar as it came.
+//!
+//! guide:form-13
 
 use std::fmt;
 

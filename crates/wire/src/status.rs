@@ -1,4 +1,6 @@
 //! Statuses in the guide's spelling.
+//!
+//! guide:form-12
 
 use asaanbill_core::PaymentStatus;
 

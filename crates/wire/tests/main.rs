@@ -4,5 +4,6 @@
 
 mod fixtures;
 mod hostile;
+mod messages;
 mod requests;
 mod written_as_read;

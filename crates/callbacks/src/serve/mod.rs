@@ -1,4 +1,6 @@
 //! Accepting: limits, guard, parse, one durable insert, acknowledge.
+//!
+//! guide:call-14
 
 mod listener;
 mod operator;

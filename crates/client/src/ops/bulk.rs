@@ -1,4 +1,6 @@
 //! Batches.
+//!
+//! guide:bulk-6
 
 use std::fmt;
 

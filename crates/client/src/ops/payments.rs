@@ -1,4 +1,6 @@
 //! Reading payments.
+//!
+//! guide:read-5
 
 use asaanbill_core::{PaymentId, Psid};
 use asaanbill_wire::{self as wire, Endpoint, Item, ListedPayment, PAGE_NO, PAGE_SIZE, PageRequest, Scalar};

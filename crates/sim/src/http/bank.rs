@@ -1,4 +1,6 @@
 //! The bank's side over HTTP: the biller's interface of 1BILL, which banks' switches call, and an inquiry for people.
+//!
+//! guide:pay-11
 
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;

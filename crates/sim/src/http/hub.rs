@@ -1,4 +1,7 @@
 //! The eight operations over HTTP. Checks come in this order: token, other headers, role, query, body.
+//!
+//! guide:addr-5 guide:addr-8 guide:env-5 guide:env-6 guide:env-8 guide:env-10 guide:env-11 guide:add-13
+//! guide:add-17 guide:reuse-6 guide:bulk-7 guide:read-10
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! The simulator over HTTP.
+//!
+//! guide:env-12
 
 mod admin;
 mod admin_faults;

@@ -1,4 +1,6 @@
 //! Adding one payment.
+//!
+//! guide:add-18 guide:reuse-7 guide:reuse-8
 
 use asaanbill_core::{
     Change, ChannelId, Decision, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused,

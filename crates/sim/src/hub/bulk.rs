@@ -1,4 +1,6 @@
 //! Batches: accepted at once, approved later.
+//!
+//! guide:bulk-2 guide:bulk-3 guide:bulk-4 guide:bulk-5 guide:bulk-9 guide:bulk-12 guide:call-9
 
 use std::collections::BTreeMap;
 use std::fmt;

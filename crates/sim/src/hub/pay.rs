@@ -1,4 +1,6 @@
 //! The bank's side: taking the money. The guide leaves it out; it follows 1BILL's public messages. (assumed)
+//!
+//! guide:pay-4 guide:pay-7
 
 use asaanbill_core::{Amount, Change, PayRefused, PaymentId, Psid, Refused, Settlement, Unpayable};
 use asaanbill_storage::StorageError;

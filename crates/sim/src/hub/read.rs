@@ -1,4 +1,6 @@
 //! What the hub shows. It changes nothing.
+//!
+//! guide:bulk-8 guide:read-2 guide:read-4 guide:read-6
 
 use asaanbill_core::{BulkRequestId, ChannelId, Payment, PaymentId, Psid};
 use asaanbill_wire::{

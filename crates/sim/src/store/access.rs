@@ -1,4 +1,6 @@
 //! Channels, users and tokens.
+//!
+//! guide:addr-10
 
 use asaanbill_core::ChannelId;
 use asaanbill_storage::StorageError;

@@ -1,4 +1,6 @@
 //! Batches.
+//!
+//! guide:bulk-13 guide:read-11
 
 use asaanbill_core::{BulkRequestId, ChannelId, Event, Payment, PaymentStatus, Unpayable};
 use asaanbill_storage::StorageError;

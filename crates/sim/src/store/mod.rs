@@ -2,6 +2,8 @@
 //!
 //! Changes are made in sets: a [`Book`] holds what a set of commands needs to know, the hub's rules write into it, and it is
 //! stored as a whole. Questions are [`Script`]s, one type each.
+//!
+//! guide:add-19 guide:reuse-2
 
 mod book;
 mod load;

@@ -1,4 +1,6 @@
 //! Call-backs that are owed, and what became of them.
+//!
+//! guide:call-6 guide:call-8
 
 use asaanbill_core::ChannelId;
 use asaanbill_storage::StorageError;

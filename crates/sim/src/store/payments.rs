@@ -1,4 +1,6 @@
 //! Payment records: out of a row, and the questions about them.
+//!
+//! guide:read-1 guide:read-3 guide:pay-3
 
 use std::str::FromStr;
 
