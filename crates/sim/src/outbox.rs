@@ -10,7 +10,9 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::callback::{self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
+use crate::callback::{
+    self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw,
+};
 use crate::clock::system_time;
 use crate::effect::Effect;
 use crate::engine::Engine;

@@ -1,6 +1,6 @@
 //! Batches: what becomes of their rows after the answer.
 
-use asaanbill_sim::Sim;
+use asaanbill_sim::{BulkProgress, Sim, SimBuilder};
 use serde_json::Value;
 
 use crate::disk::Disk;
@@ -12,6 +12,11 @@ use crate::story::{bill, row, shown};
 fn batch(identifiers: &[&str]) -> String {
     let rows: Vec<String> = identifiers.iter().map(|identifier| row(identifier, "5", "5", "2025-01-31")).collect();
     format!(r#"{{"payments":[{}]}}"#, rows.join(","))
+}
+
+/// A simulator that leaves batches as they were accepted.
+fn asleep() -> SimBuilder {
+    Sim::builder().bulk_progress(BulkProgress::ByHand)
 }
 
 /// The batch's status, and each row's identifier, status and PSID.
@@ -26,11 +31,13 @@ async fn check(hub: &Hub, id: u64, expected: &[&str]) {
     assert_eq!(detail(&answer), expected);
 }
 
-/// The process ends right after the answer, and the workers haven't run: each step is seen as it was stored.
+/// The process ends after the answer, and nobody took the batch any further: each step is seen as it was stored.
 #[test]
 fn drafts_get_their_psids_later() {
     let disk = Disk::new();
-    disk.run(async |hub| assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1));
+    disk.run_with(asleep(), async |hub| {
+        assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1);
+    });
     assert_eq!(disk.look("SELECT status FROM payments"), ["DRAFT", "DRAFT"]);
     assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
 
@@ -46,7 +53,9 @@ fn drafts_get_their_psids_later() {
     });
 
     for status in ["DRAFT", "IN_PROCESS"] {
-        disk.change(&format!("UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"));
+        disk.change(&format!(
+            "UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"
+        ));
         disk.run(async |hub| {
             hub.settled().await;
             let (a, b) = (format!("A APPROVED {}", psid(1)), format!("B APPROVED {}", psid(2)));
@@ -61,7 +70,7 @@ fn drafts_get_their_psids_later() {
 #[test]
 fn a_row_that_a_later_bill_overtakes() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add("PSID", &bill("A", "1", "1", "2025-01-31")).await;
         hub.add_bulk(batch(&["A", "B", "A"])).await;
     });
@@ -94,7 +103,7 @@ fn a_row_that_a_later_bill_overtakes() {
 #[test]
 fn a_batch_that_was_overtaken_calls_nobody_back() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A"])).await;
     });
     disk.change("UPDATE bulk_requests SET due_at = NULL");
@@ -117,11 +126,11 @@ fn a_batch_that_was_overtaken_calls_nobody_back() {
 #[test]
 fn of_two_batches_the_later_one_wins() {
     let disk = Disk::new();
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A", "B"])).await;
     });
     disk.change("UPDATE bulk_requests SET due_at = NULL");
-    disk.run(async |hub| {
+    disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["B", "C"])).await;
     });
     disk.change("UPDATE bulk_requests SET due_at = 0");

@@ -36,8 +36,7 @@ pub(crate) enum Disturbance {
 }
 
 impl Disturbance {
-    const ALL: [Self; 6] =
-        [Self::Loss, Self::Duplicate, Self::Disorder, Self::Delay, Self::Corruption, Self::Forgery];
+    const ALL: [Self; 6] = [Self::Loss, Self::Duplicate, Self::Disorder, Self::Delay, Self::Corruption, Self::Forgery];
 
     /// What its chance is drawn for. It never changes: a seed in somebody's bug report has to mean the same.
     fn name(self) -> &'static str {
@@ -90,12 +89,7 @@ pub(crate) struct DisturbanceSettings {
 
 impl Default for DisturbanceSettings {
     fn default() -> Self {
-        Self {
-            shares: BTreeMap::new(),
-            copies: 1,
-            delay: Duration::from_secs(60),
-            hold: Duration::from_secs(30),
-        }
+        Self { shares: BTreeMap::new(), copies: 1, delay: Duration::from_secs(60), hold: Duration::from_secs(30) }
     }
 }
 
