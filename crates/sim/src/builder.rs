@@ -1,6 +1,6 @@
 //! What a simulator is made of.
 //!
-//! guide:call-12 guide:set-1 guide:set-2 guide:set-3
+//! guide:set-1 guide:set-2 guide:set-3
 
 use std::fmt;
 
@@ -248,7 +248,7 @@ impl SimBuilder {
         let trust = tokio::task::spawn_blocking(move || settings.trust());
         let trust = trust.await.map_err(|_| SimError::setting("callback_authority", "could not be read"))??;
         // Each takes a core for some milliseconds: all at once, while the store is opened.
-        let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(user)));
+        let digested = users.into_iter().map(|user| tokio::task::spawn_blocking(move || digested(&user)));
         let digested: Vec<_> = digested.collect();
         let store = match self.place.clone() {
             Place::Sqlite(location) => {
@@ -297,7 +297,7 @@ impl SimBuilder {
     }
 }
 
-fn digested(user: User) -> Result<NewUser, SimError> {
+fn digested(user: &User) -> Result<NewUser, SimError> {
     let password_digest = match hub::published_digest(&user.password) {
         Some(digest) => digest.to_owned(),
         None => hub::hash_password(&user.password).map_err(Kind::Password)?,

@@ -1,6 +1,6 @@
 //! Call-backs out: what is sent for each that is owed, and each delivery claimed under a lease, attempted, and noted.
 //!
-//! guide:call-3 guide:call-4 guide:call-5
+//! guide:call-7
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,9 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::callback::{self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw};
+use crate::callback::{
+    self, Attempt, CALLBACK_DEADLINE, CallbackUrl, DeliveryKind, Diagnosis, Disturbance, Event, Schedule, Sender, draw,
+};
 use crate::clock::system_time;
 use crate::effect::Effect;
 use crate::engine::Engine;

@@ -1,6 +1,6 @@
 //! The workers: one takes batches from draft to approved, one sends call-backs. Both go by the simulator's clock.
 //!
-//! guide:call-7
+//! guide:call-15
 
 use std::sync::Arc;
 use std::time::Duration;

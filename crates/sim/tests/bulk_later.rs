@@ -14,6 +14,11 @@ fn batch(identifiers: &[&str]) -> String {
     format!(r#"{{"payments":[{}]}}"#, rows.join(","))
 }
 
+/// A simulator that leaves batches as they were accepted.
+fn asleep() -> SimBuilder {
+    Sim::builder().bulk_progress(BulkProgress::ByHand)
+}
+
 /// The batch's status, and each row's identifier, status and PSID.
 fn detail(answer: &Answer) -> Vec<String> {
     let rows = answer.data()["payments"]["content"].as_array().expect("rows");
@@ -26,19 +31,18 @@ async fn check(hub: &Hub, id: u64, expected: &[&str]) {
     assert_eq!(detail(&answer), expected);
 }
 
-/// Its batches wait for a hand: the clock is what a test puts into the store.
-fn asleep() -> SimBuilder {
-    Sim::builder().bulk_progress(BulkProgress::ByHand)
-}
-
-/// Each step is seen as it was stored.
+/// The process ends after the answer, and nobody took the batch any further: each step is seen as it was stored.
 #[test]
 fn drafts_get_their_psids_later() {
     let disk = Disk::new();
-    disk.run_with(asleep(), async |hub| assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1));
+    disk.run_with(asleep(), async |hub| {
+        assert_eq!(hub.add_bulk(batch(&["A", "B"])).await.data()["bulkPaymentRequestId"], 1);
+    });
     assert_eq!(disk.look("SELECT status FROM payments"), ["DRAFT", "DRAFT"]);
     assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
 
+    // Asleep, so that the drafts can be looked at.
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         check(&hub, 1, &["DRAFT", "A DRAFT null", "B DRAFT null"]).await;
         assert_eq!(hub.get("/payment").send().await.content().len(), 0, "only what has a PSID is listed");
@@ -49,7 +53,9 @@ fn drafts_get_their_psids_later() {
     });
 
     for status in ["DRAFT", "IN_PROCESS"] {
-        disk.change(&format!("UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"));
+        disk.change(&format!(
+            "UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"
+        ));
         disk.run(async |hub| {
             hub.settled().await;
             let (a, b) = (format!("A APPROVED {}", psid(1)), format!("B APPROVED {}", psid(2)));
@@ -68,6 +74,7 @@ fn a_row_that_a_later_bill_overtakes() {
         hub.add("PSID", &bill("A", "1", "1", "2025-01-31")).await;
         hub.add_bulk(batch(&["A", "B", "A"])).await;
     });
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     let later = disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
         hub.get(&format!("/search/{}", psid(1))).send().await
@@ -99,6 +106,7 @@ fn a_batch_that_was_overtaken_calls_nobody_back() {
     disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A"])).await;
     });
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run(async |hub| {
         hub.add("PSID", &bill("A", "9", "9", "2025-01-31")).await;
     });
@@ -121,6 +129,7 @@ fn of_two_batches_the_later_one_wins() {
     disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["A", "B"])).await;
     });
+    disk.change("UPDATE bulk_requests SET due_at = NULL");
     disk.run_with(asleep(), async |hub| {
         hub.add_bulk(batch(&["B", "C"])).await;
     });

@@ -93,12 +93,14 @@ async fn a_call_back_address_elsewhere_is_refused() {
         assert_eq!(refused(Sim::builder().settings(settings).callback_url(url)).await, expected);
         assert_eq!(checked.to_string(), expected, "and before");
     };
-    let elsewhere = "the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names";
+    let elsewhere =
+        "the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names";
     for url in ["http://example.com/", "http://10.0.0.1:80/hooks", "https://[2001:db8::1]/"] {
         check("loopback", url, elsewhere).await;
     }
     check("10.0.0.0/8", "http://11.0.0.1/", elsewhere).await;
-    let wrong = |what: &str| format!("the call-back address can't be used: {what} (allowed: http or https, host, port, path)");
+    let wrong =
+        |what: &str| format!("the call-back address can't be used: {what} (allowed: http or https, host, port, path)");
     let user = "it holds a user or a password";
     check("loopback", "http://a:b@127.0.0.1/", &wrong(user)).await;
     check("0.0.0.0/0", "http://a:b@127.0.0.1/", &wrong(user)).await;

@@ -2,6 +2,8 @@
 //!
 //! The guide promises neither that a call-back arrives, nor that it arrives once, in order, whole or from the hub. A receiver
 //! that is tested only by a hub which keeps what nobody promised is not tested.
+//!
+//! guide:call-16
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,8 +38,7 @@ pub(crate) enum Disturbance {
 }
 
 impl Disturbance {
-    const ALL: [Self; 6] =
-        [Self::Loss, Self::Duplicate, Self::Disorder, Self::Delay, Self::Corruption, Self::Forgery];
+    const ALL: [Self; 6] = [Self::Loss, Self::Duplicate, Self::Disorder, Self::Delay, Self::Corruption, Self::Forgery];
 
     /// What its chance is drawn for. It never changes: a seed in somebody's bug report has to mean the same.
     fn name(self) -> &'static str {
@@ -90,12 +91,7 @@ pub(crate) struct DisturbanceSettings {
 
 impl Default for DisturbanceSettings {
     fn default() -> Self {
-        Self {
-            shares: BTreeMap::new(),
-            copies: 1,
-            delay: Duration::from_secs(60),
-            hold: Duration::from_secs(30),
-        }
+        Self { shares: BTreeMap::new(), copies: 1, delay: Duration::from_secs(60), hold: Duration::from_secs(30) }
     }
 }
 

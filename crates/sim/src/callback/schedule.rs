@@ -1,4 +1,6 @@
 //! When a call-back is attempted again.
+//!
+//! guide:call-7
 
 use std::fmt;
 use std::str::FromStr;

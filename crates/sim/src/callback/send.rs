@@ -1,4 +1,6 @@
 //! One attempt to call a receiver back.
+//!
+//! guide:call-3 guide:call-4 guide:call-5
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,6 @@
 //! Whom the hub may call. The address that is connected to decides, never a name.
+//!
+//! guide:call-12
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,6 @@
 //! Faults that a request asks for itself.
+//!
+//! guide:sim-2
 
 use http::HeaderMap;
 

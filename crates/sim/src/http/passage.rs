@@ -4,6 +4,8 @@
 //! transport makes of it what a socket would show. A server gets [`Answering`], which marks an answer with
 //! [`DropConnection`] for that. A server that doesn't know the mark closes the connection all the same, as the answer's
 //! body fails.
+//!
+//! guide:sim-1 guide:sim-3
 
 use std::convert::Infallible;
 use std::fmt;

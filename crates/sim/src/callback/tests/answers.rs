@@ -175,7 +175,9 @@ fn an_attempt_may_change_threads() {
 #[tokio::test]
 async fn a_path_that_is_none() {
     let url = "http://127.0.0.1:1".parse().unwrap();
-    let attempt = Sender::new(TargetPolicy::default(), Trust::System).send(&url, "processed", BODY.into(), CALLBACK_DEADLINE).await;
+    let attempt = Sender::new(TargetPolicy::default(), Trust::System)
+        .send(&url, "processed", BODY.into(), CALLBACK_DEADLINE)
+        .await;
     assert_eq!((attempt.outcome, attempt.peer), (Err(Diagnosis::Unsendable), None));
 }
 
