@@ -210,7 +210,8 @@ async fn lost(books: &Books, acknowledged: &Acknowledged) -> Vec<String> {
          WHERE psid IS NOT NULL AND id >= {first}"
     );
     let bills = rows(books, &bills).await;
-    let paid = "SELECT psid || ' ' || bank_reference || ' ' || CAST(id AS TEXT) FROM payments WHERE status = 'PROCESSED'";
+    let paid =
+        "SELECT psid || ' ' || bank_reference || ' ' || CAST(id AS TEXT) FROM payments WHERE status = 'PROCESSED'";
     let paid = rows(books, paid).await;
     let batches = "SELECT CAST(id AS TEXT) || ' ' || CAST(vouchers AS TEXT) FROM bulk_requests";
     let batches = rows(books, batches).await;
@@ -227,7 +228,8 @@ async fn lost(books: &Books, acknowledged: &Acknowledged) -> Vec<String> {
 
 /// Waits until nothing is left to do: leases of killed simulators run out, too.
 async fn all_done(books: &Books) {
-    let open = "SELECT payload FROM outbox UNION ALL SELECT CAST(id AS TEXT) FROM bulk_requests WHERE status <> 'PROCESSED'";
+    let open =
+        "SELECT payload FROM outbox UNION ALL SELECT CAST(id AS TEXT) FROM bulk_requests WHERE status <> 'PROCESSED'";
     let done = async {
         let mut looks = tokio::time::interval(Duration::from_millis(100));
         while !rows(books, open).await.is_empty() {

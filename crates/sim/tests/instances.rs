@@ -66,7 +66,9 @@ async fn deadlocks(books: &Books) -> String {
         }
     };
     tokio::time::timeout(PATIENCE, gone).await.expect("the simulators' sessions end");
-    rows(books, "SELECT CAST(deadlocks AS TEXT) FROM pg_stat_database WHERE datname = current_database()").await.remove(0)
+    rows(books, "SELECT CAST(deadlocks AS TEXT) FROM pg_stat_database WHERE datname = current_database()")
+        .await
+        .remove(0)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -137,7 +137,9 @@ async fn ask(hub: &Hub, psids: &[String], step: &Step) -> Said {
             answer.data()["id"].as_u64().map_or(Said::Answer(Answer::Refused), Said::Record)
         }
         Step::Bulk(rows) => {
-            let rows = rows.iter().map(|(key, amount)| row(&format!("K{key}"), &amount.to_string(), &(amount + 5).to_string(), DUE));
+            let rows = rows
+                .iter()
+                .map(|(key, amount)| row(&format!("K{key}"), &amount.to_string(), &(amount + 5).to_string(), DUE));
             let rows: Vec<String> = rows.collect();
             let answer = hub.add_bulk(format!(r#"{{"payments":[{}]}}"#, rows.join(","))).await;
             answer.data()["bulkPaymentRequestId"].as_u64().map_or(Said::Answer(Answer::Refused), Said::Batch)

@@ -38,8 +38,10 @@ async fn pages_far_down_are_those_of_the_whole_list() {
     let mut chance = Chance::of(1);
     let mut psids = Vec::new();
     for batch in 0..BATCHES {
-        let scale = [1, 200, 40_000, 9_000_000, 2_500_000_000, 1_000_000_000_000][usize::try_from(chance.below(6)).unwrap()];
-        let ahead = i64::try_from(chance.below(scale)).unwrap() - if chance.below(4) == 0 { 1_800_000_000_000 } else { 0 };
+        let scale =
+            [1, 200, 40_000, 9_000_000, 2_500_000_000, 1_000_000_000_000][usize::try_from(chance.below(6)).unwrap()];
+        let ahead =
+            i64::try_from(chance.below(scale)).unwrap() - if chance.below(4) == 0 { 1_800_000_000_000 } else { 0 };
         hub.sim.set_time(start + SignedDuration::from_millis(ahead)).await.unwrap();
         // Some payers come again, and their earlier bills move in the list.
         let rows: Vec<String> = (0..ROWS)

@@ -146,8 +146,7 @@ impl Caller {
     }
 
     async fn bulk(&self, chance: &mut Chance) -> Option<()> {
-        let rows: Vec<String> =
-            (0..=chance.below(12)).map(|_| row(&payer(chance), PRICE, PRICE, DUE)).collect();
+        let rows: Vec<String> = (0..=chance.below(12)).map(|_| row(&payer(chance), PRICE, PRICE, DUE)).collect();
         let body = format!(r#"{{"payments":[{}]}}"#, rows.join(","));
         let (status, answer) = self.ask("/integration/add-bulk?contentType=JSON", body).await?;
         assert_eq!(status, 200, "{answer}");

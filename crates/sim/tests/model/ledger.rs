@@ -29,13 +29,24 @@ pub(super) enum Policy {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Add { kind: Kind, key: Option<u8>, amount: u64 },
+    Add {
+        kind: Kind,
+        key: Option<u8>,
+        amount: u64,
+    },
     /// Key and amount of each row; 0 is none.
     Bulk(Vec<(u8, u64)>),
-    Pay { psid: usize, amount: u64, reference: u8 },
+    Pay {
+        psid: usize,
+        amount: u64,
+        reference: u8,
+    },
     Hand(usize),
     Poll(usize),
-    Fail { batch: usize, place: u32 },
+    Fail {
+        batch: usize,
+        place: u32,
+    },
     /// The clock moves, perhaps back.
     Time(i64),
 }
