@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    /// Allowed are 192.0.2.0/24 and 2001:db8::/32. The peer, the forwarding headers, the hops.
+    /// Allowed are `192.0.2.0/24` and `2001:db8::/32`. The peer, the forwarding headers, the hops.
     fn check(peer: Option<&str>, forwarded: &[&str], hops: usize, expected: bool) {
         let allowed = vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
         let guard = Guard::new(None, allowed, hops).unwrap();

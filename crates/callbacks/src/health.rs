@@ -137,7 +137,6 @@ fn stuck(what: StuckKind, count: Option<u64>, since: Option<Timestamp>) -> Stuck
     Stuck { what, count, since, advice: what.advice() }
 }
 
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
 fn as_text<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.collect_str(at),

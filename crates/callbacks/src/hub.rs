@@ -63,11 +63,11 @@ mod client {
         }
 
         async fn payments_of(&self, psid: Psid, page: PageRequest) -> Result<RecordPage, HubError> {
-            Ok(read(self.search(psid, page).await?))
+            Ok(read(&self.search(psid, page).await?))
         }
 
         async fn latest_payments(&self, page: PageRequest) -> Result<RecordPage, HubError> {
-            Ok(read(self.payments(page).await?))
+            Ok(read(&self.payments(page).await?))
         }
 
         async fn bulk(&self, id: BulkRequestId) -> Result<Option<BulkRecord>, HubError> {
@@ -82,7 +82,7 @@ mod client {
         }
     }
 
-    fn read(page: Page<Payment>) -> RecordPage {
+    fn read(page: &Page<Payment>) -> RecordPage {
         RecordPage::new(page.items.iter().map(PaymentRecord::from).collect(), page.unread, page.is_last)
     }
 }

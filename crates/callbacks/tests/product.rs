@@ -123,6 +123,7 @@ async fn tell(sort: Sort, way: Way) -> Told {
 }
 
 async fn wait_a_day(world: &mut World) {
+    world.settle().await;
     for seconds in CONFIRM_DELAYS_SECONDS {
         world.pass(Duration::from_secs(seconds.into())).await;
     }
