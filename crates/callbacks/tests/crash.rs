@@ -161,7 +161,7 @@ async fn check(inbox: &str, ledger: impl AsyncFn() -> Vec<String>) {
     let senders: Vec<_> =
         (1..=SENDERS).map(|n| tokio::spawn(send(n, hub.clone(), Arc::clone(&sent), receiver.clone()))).collect();
     let seed = getrandom::u64().unwrap();
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = seed;
     for _ in 0..KILLS {
         let mut one = start(inbox, address).await;
@@ -194,7 +194,7 @@ async fn check(inbox: &str, ledger: impl AsyncFn() -> Vec<String>) {
     for key in &handled {
         *counts.entry(key).or_default() += 1;
     }
-    println!("{posts} posted, {} acknowledged, {} handled, {KILLS} kills", acknowledged.len(), handled.len());
+    eprintln!("{posts} posted, {} acknowledged, {} handled, {KILLS} kills", acknowledged.len(), handled.len());
     assert!(acknowledged.len() > usize::try_from(KILLS).unwrap(), "there was load: {}", acknowledged.len());
     assert!(counts.values().all(|count| *count == 1), "handled more than once");
     let stray: Vec<_> = counts.keys().filter(|key| !acknowledged.contains(**key) && !unknown.contains(**key)).collect();

@@ -1,6 +1,7 @@
 //! Call-backs in, effects out, beside a hub in memory and on a clock that the test moves.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a seed is of use to whoever repeats a failure")]
 
 mod hub;
 mod ledger;

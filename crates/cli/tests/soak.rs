@@ -73,8 +73,10 @@ impl Load {
                 let Some((status, added)) = added else { return false };
                 assert_eq!(status, 200, "{added}");
                 let psid = added["data"]["psid"].as_str().unwrap().to_owned();
-                if number % 3 != 0 {
-                    return self.is_fine(Method::GET, &format!("/integration/search/{psid}?pageSize=1"), String::new()).await;
+                if !number.is_multiple_of(3) {
+                    return self
+                        .is_fine(Method::GET, &format!("/integration/search/{psid}?pageSize=1"), String::new())
+                        .await;
                 }
                 let reference = format!("R-{number}");
                 let body = format!(r#"{{"psid":"{psid}","amount":"50","reference":"{reference}"}}"#);

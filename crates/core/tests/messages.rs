@@ -7,7 +7,7 @@ use asaanbill_core::{
 };
 
 fn message<T: std::str::FromStr<Err: std::fmt::Display> + std::fmt::Debug>(text: &str) -> String {
-    text.parse::<T>().err().expect("it can't be read").to_string()
+    text.parse::<T>().expect_err("it can't be read").to_string()
 }
 
 #[test]

@@ -80,6 +80,7 @@ mod error;
 pub use address::{StoreAddress, StoreAddressError};
 pub use bank::{BANK_REFERENCE_MAX_CHARS, Bank, BankError, BillStatus, Inquiry, Paid};
 pub use builder::{Role, SimBuilder, User, check_callback_url};
+pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
 pub use clock::{Clock, Course};
 pub use effect::Effect;
 pub use error::SimError;
@@ -88,9 +89,8 @@ pub use hub::{BulkProgress, UnknownProgress};
 pub use journal::{
     Expectation, Journal, JournalLimits, RecordedBody, RequestId, RequestMatcher, RequestOutcome, RequestRecord, Unmet,
 };
-pub use callback::{CALLBACK_ANSWER_MAX, CALLBACK_DEADLINE};
-pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use login_limit::{LOGIN_FAILURES_MAX, LOGIN_FAILURES_WITHIN};
+pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
 pub use world::{PaymentEvent, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};

@@ -58,7 +58,6 @@ mod tests {
     use super::{LOGIN_FAILURES_MAX, LOGIN_FAILURES_WITHIN, LoginLimit, USERS_MAX};
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "any instant will do, and there is no other way to one")]
     fn failures_count_for_a_while() {
         let limit = LoginLimit::default();
         let start = Instant::now();

@@ -131,7 +131,9 @@ pub const SETTINGS: &[Setting] = &[
             set: |settings, text| {
                 settings.callback_authority = match text {
                     SYSTEM => None,
-                    path if path.trim().is_empty() || path.contains('\0') || path.len() > PATH_MAX_BYTES => return None,
+                    path if path.trim().is_empty() || path.contains('\0') || path.len() > PATH_MAX_BYTES => {
+                        return None;
+                    }
                     path => Some(path.into()),
                 };
                 Some(())
@@ -527,7 +529,11 @@ mod tests {
             let expected = "system, or the path of a file with certificates in PEM form";
             check("callback_authority", wrong, &format!("callback_authority: expected {expected}"));
         }
-        check("callback_targets", "10.0.0.1/8", "callback_targets: expected loopback, or networks such as 10.0.0.0/8,fd00::/8");
+        check(
+            "callback_targets",
+            "10.0.0.1/8",
+            "callback_targets: expected loopback, or networks such as 10.0.0.0/8,fd00::/8",
+        );
         check("accept-literals", "true", "there is no setting accept-literals");
         assert_eq!(settings.get("accept-literals"), None);
         let unknown = Settings::default().set(&"x".repeat(1000), "").unwrap_err();

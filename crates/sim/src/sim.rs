@@ -26,7 +26,9 @@ use crate::hub::{Act, Cause, Credentials, Outcome, Push, Refusal, Token, check_p
 use crate::journal::{Expectation, Journal, RequestMatcher};
 use crate::login_limit::LoginLimit;
 use crate::outbox::Outbox;
-use crate::store::{Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, KeepClock, Kept, NextDelivery, TokenUser};
+use crate::store::{
+    Access, Attempts, BulkStage, CountLogin, DueBatch, FindUser, InsertToken, KeepClock, Kept, NextDelivery, TokenUser,
+};
 use crate::tokens::{Tokens, monotonic};
 use crate::transport::SimTransport;
 use crate::{http, outbox, worker};
@@ -86,7 +88,8 @@ impl Sim {
         let login_limit = LoginLimit::default();
         let clock = tokio::spawn(worker::share_clock(engine.clone(), clock)).abort_handle();
         let (advancing, workers) = (Semaphore::new(1), [batches, callbacks, clock]);
-        let inner = Inner { engine, settings, faults, journal, password_checks, tokens, login_limit, advancing, workers };
+        let inner =
+            Inner { engine, settings, faults, journal, password_checks, tokens, login_limit, advancing, workers };
         Self { inner: Arc::new(inner) }
     }
 
@@ -157,7 +160,13 @@ impl Sim {
     /// If the store fails.
     pub async fn callback_attempts(&self) -> Result<Vec<CallbackAttempt>, StorageError> {
         let attempts = self.inner.engine.look(Attempts { limit: CALLBACK_ATTEMPTS_MAX }).await?;
-        Ok(attempts.into_iter().map(|row| CallbackAttempt { path: row.path, failure: row.failure.map(|failure| outbox::sentence(&failure)) }).collect())
+        Ok(attempts
+            .into_iter()
+            .map(|row| CallbackAttempt {
+                path: row.path,
+                failure: row.failure.map(|failure| outbox::sentence(&failure)),
+            })
+            .collect())
     }
 
     /// Moves the clock by a duration, from one time at which something is due to the next, and lets it stand at the end. Resolves when

@@ -72,7 +72,7 @@ impl Looking<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long something is remembered is no matter of the simulator's clock")]
+/// How long something is remembered is no matter of the simulator's clock.
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }

@@ -55,8 +55,16 @@ pub(crate) struct ShownCallback {
     pub(crate) path: String,
     pub(crate) body: String,
     pub(crate) created_at: Timestamp,
-    /// What was sent, when, and why it wasn't acknowledged, if it wasn't: in a word and in a sentence.
-    pub(crate) attempts: Vec<(String, Timestamp, Option<(String, String)>)>,
+    pub(crate) attempts: Vec<ShownAttempt>,
+}
+
+/// One attempt of a call-back: what was sent, when, and why it wasn't acknowledged, if it wasn't.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownAttempt {
+    pub(crate) kind: String,
+    pub(crate) at: Timestamp,
+    /// In a word and in a sentence.
+    pub(crate) failure: Option<(String, String)>,
 }
 
 /// Why something wasn't done with a simulator's content. Nothing has changed.
@@ -273,7 +281,7 @@ impl Sim {
                 .into_iter()
                 .map(|attempt| {
                     let failure = attempt.failure.map(|failure| (failure.clone(), crate::outbox::sentence(&failure)));
-                    (attempt.kind, attempt.at, failure)
+                    ShownAttempt { kind: attempt.kind, at: attempt.at, failure }
                 })
                 .collect(),
         });

@@ -96,10 +96,7 @@ async fn an_advance_does_what_is_due_and_lists_it() {
     assert!(told.ends_with(r#"/bulk-payment-request-approved {"bulkPaymentRequestId":1}"#), "{told}");
     assert_eq!(
         texts(&answered["effects"], "what"),
-        [
-            "batch 1 of channel 23: PROCESSED",
-            "call-back 1 /bulk-payment-request-approved (genuine): acknowledged"
-        ]
+        ["batch 1 of channel 23: PROCESSED", "call-back 1 /bulk-payment-request-approved (genuine): acknowledged"]
     );
     assert_eq!(texts(&answered["effects"], "at"), ["2025-01-10T05:24:10Z", "2025-01-10T05:24:10Z"]);
     assert_eq!(answered["now"], "2025-01-10T06:23:20Z");
@@ -113,7 +110,9 @@ async fn batches_go_on_by_polls() {
     let mut seen = Vec::new();
     for _ in 0..5 {
         let detail = hub.get("/bulk-payment-request/1").send().await;
-        seen.push(detail.data().pointer("/bulkPaymentRequest/status").or(detail.data().get("status")).unwrap().to_string());
+        seen.push(
+            detail.data().pointer("/bulkPaymentRequest/status").or(detail.data().get("status")).unwrap().to_string(),
+        );
     }
     let expected = ["DRAFT", "IN_PROCESS", "IN_PROCESS", "PROCESSED", "PROCESSED"].map(|status| format!("{status:?}"));
     assert_eq!(seen, expected, "the answer to a poll shows how it was before");
@@ -156,7 +155,14 @@ async fn a_payments_history_says_what_happened_and_for_which_request() {
     let all = get(&hub, "/_sim/events?after=1&limit=2").await;
     assert_eq!(texts(&all["events"], "number"), ["2", "3"]);
     refused(&hub, Method::GET, "/_sim/payments/9/history", "", "404").await;
-    refused(&hub, Method::GET, "/_sim/events?limit=0&from=1", "", "400 limit: allowed: a whole number from 1 to 1000; unknown").await;
+    refused(
+        &hub,
+        Method::GET,
+        "/_sim/events?limit=0&from=1",
+        "",
+        "400 limit: allowed: a whole number from 1 to 1000; unknown",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -172,7 +178,11 @@ async fn snapshots_bring_everything_back() {
     assert_eq!(texts(&get(&hub, "/_sim/snapshots").await["snapshots"], "name"), ["paid.1"]);
     post(&hub, "/_sim/reset", "").await;
     assert_eq!(hub.get("/payment").send().await.content().len(), 0);
-    assert_eq!(hub.add("PSID", &bill("NEW", "1", "1", "2025-01-31")).await.text_at("/psid"), psid(1), "from the beginning");
+    assert_eq!(
+        hub.add("PSID", &bill("NEW", "1", "1", "2025-01-31")).await.text_at("/psid"),
+        psid(1),
+        "from the beginning"
+    );
     post(&hub, "/_sim/clock", r#"{"advance_seconds":60}"#).await;
     post(&hub, "/_sim/snapshots/paid.1/restore", "").await;
     assert_eq!(hub.everything().await, before);
@@ -215,7 +225,14 @@ async fn users_come_and_go() {
     assert_eq!(hub.get("/payment").send().await.said(), "401 No valid authentication token provided");
     refused(&hub, Method::DELETE, "/_sim/users/demo", "", "404 there is no user").await;
     let wrong = r#"{"name":"a b","password":"x","channel":0,"role":"viewer"}"#;
-    refused(&hub, Method::POST, "/_sim/users", wrong, "400 name: allowed: 1 to 128 ASCII characters without spaces; channel").await;
+    refused(
+        &hub,
+        Method::POST,
+        "/_sim/users",
+        wrong,
+        "400 name: allowed: 1 to 128 ASCII characters without spaces; channel",
+    )
+    .await;
     let (status, answer) = page(&hub, Method::POST, "/_sim/users", r#"{"name":"a","password":"hidden"}"#).await;
     assert!(status == 400 && !answer.to_string().contains("hidden"), "{answer}");
 }
@@ -241,7 +258,14 @@ async fn call_backs_are_listed_and_sent_again() {
     assert!(receiver.acknowledged().await.ends_with(r#"/processed {"edited":true}"#));
     refused(&hub, Method::POST, "/_sim/callbacks/9/resend", "", "404 there is no call-back").await;
     refused(&hub, Method::POST, "/_sim/callbacks/1/resend", r#"{"times":0}"#, "400 a call-back is sent again").await;
-    refused(&hub, Method::POST, "/_sim/channels/23", r#"{"callback_url":"http://10.0.0.1/"}"#, "400 the call-back address").await;
+    refused(
+        &hub,
+        Method::POST,
+        "/_sim/channels/23",
+        r#"{"callback_url":"http://10.0.0.1/"}"#,
+        "400 the call-back address",
+    )
+    .await;
     refused(&hub, Method::POST, "/_sim/channels/99", r#"{"callback_url":null}"#, "404 there is no channel").await;
     post(&hub, "/_sim/channels/23", r#"{"callback_url":null}"#).await;
     assert_eq!(get(&hub, "/_sim/channels").await["channels"][0]["callbacks"], false);

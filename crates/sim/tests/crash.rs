@@ -125,7 +125,7 @@ async fn receiver() -> (String, Arc<AtomicU64>) {
 
 async fn killed_again_and_again(store: &str, books: Books) {
     let seed = env::var(SEED).map_or_else(|_| RandomState::new().hash_one(store), |seed| seed.parse().unwrap());
-    println!("{SEED}={seed}");
+    eprintln!("{SEED}={seed}");
     let mut chance = Chance::of(seed);
     let (callbacks, received) = receiver().await;
     let (mut all, mut latest, mut token) = (Acknowledged::default(), Acknowledged::default(), None);
@@ -160,7 +160,7 @@ async fn killed_again_and_again(store: &str, books: Books) {
     let owed = rows(&books, "SELECT path FROM callbacks").await.len() as u64;
     let received = received.load(Ordering::Relaxed);
     assert!(received >= owed && owed > u64::from(KILLS), "{about}: {received} call-backs of {owed} came");
-    println!("{} acknowledged writes, {owed} call-backs owed, {received} received", all.count());
+    eprintln!("{} acknowledged writes, {owed} call-backs owed, {received} received", all.count());
 }
 
 fn caller(origin: &str) -> Caller {

@@ -67,9 +67,13 @@ fn a_batch_is_finished_and_told_of() {
         format!(r#"{{"payments":[{},{}]}}"#, row("A", "5", "5", "2025-01-31"), row("B", "5", "5", "2025-01-31"));
     for status in ["DRAFT", "IN_PROCESS"] {
         let disk = Disk::new();
-        disk.run_with(Sim::builder().bulk_progress(BulkProgress::ByHand), async |hub| hub.add_bulk(batch.clone()).await);
+        disk.run_with(Sim::builder().bulk_progress(BulkProgress::ByHand), async |hub| {
+            hub.add_bulk(batch.clone()).await
+        });
         assert_eq!(disk.look("SELECT status FROM bulk_requests"), ["DRAFT"]);
-        disk.change(&format!("UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"));
+        disk.change(&format!(
+            "UPDATE bulk_requests SET status = '{status}', due_at = 0; UPDATE payments SET status = '{status}'"
+        ));
         with_receiver(|receiver| {
             disk.run_with(Sim::builder().callback_url(receiver.url()), async |hub| {
                 let told = receiver.acknowledged().await;
@@ -92,7 +96,10 @@ fn an_owed_call_back_is_sent_once() {
             hub.add("PSID", BILL).await;
             hub.pay(&psid(1), "50", "R").await
         });
-        assert_eq!(disk.look("SELECT path FROM callbacks WHERE id IN (SELECT CAST(payload AS INTEGER) FROM outbox)"), ["/processed"]);
+        assert_eq!(
+            disk.look("SELECT path FROM callbacks WHERE id IN (SELECT CAST(payload AS INTEGER) FROM outbox)"),
+            ["/processed"]
+        );
         disk.run_with(settings(), async |hub| {
             let told = receiver.acknowledged().await;
             assert!(told.starts_with(r#"/hooks/processed {"title":"Muhammad Mahd Sheikh","#), "{told}");

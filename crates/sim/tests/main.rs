@@ -1,20 +1,21 @@
 //! The simulator as an integrator and a bank meet it: in this process, over sockets, and after a restart.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a seed is of use to whoever repeats a failure")]
 
 // Shared with the engine's own tests: each program that needs a server starts one.
+mod audit;
 #[cfg(feature = "postgres-tests")]
 #[path = "../../storage/tests/cluster.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the engine's own tests use more of it")]
 mod cluster;
 mod disk;
 mod hub;
-mod stores;
-mod audit;
-mod traffic;
 mod receiver;
 mod recorder;
+mod stores;
 mod story;
+mod traffic;
 
 mod checks;
 mod paths;

@@ -31,7 +31,7 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "SECRET", env = "ASAANBILL_PATH_SECRET", hide_env_values = true)]
     path_secret: String,
 
-    /// Where the inbox is: sqlite:FILE, or postgres://USER:PASSWORD@HOST/DATABASE
+    /// Where the inbox is: sqlite:FILE, or `postgres://USER:PASSWORD@HOST/DATABASE`
     #[arg(
         long,
         value_name = "STORE",

@@ -12,10 +12,10 @@ use serde_json::json as value;
 use super::admin::refused;
 use super::admin_world::{broken, done, failed, page, read};
 use super::json;
+use crate::Sim;
 use crate::builder::{Role, User};
 use crate::store::{Access, BulkDetail};
-use crate::world::{ShownCallback, WorldError};
-use crate::Sim;
+use crate::world::{ShownAttempt, ShownCallback, WorldError};
 
 pub(super) async fn users(State(sim): State<Sim>) -> Response {
     match sim.users().await {
@@ -104,14 +104,14 @@ struct ChannelRequest {
 }
 
 pub(super) async fn put_channel(State(sim): State<Sim>, Path(id): Path<String>, body: Bytes) -> Response {
-    let ChannelRequest { callback_url } = match read(&body, r#"{"callback_url":"http://…"} or {"callback_url":null}"#) {
+    let ChannelRequest { callback_url } = match read(&body, r#"{"callback_url":"http://…"} or {"callback_url":null}"#)
+    {
         Ok(request) => request,
         Err(response) => return *response,
     };
     let Ok(channel) = id.parse() else { return failed(&WorldError::Unknown("channel")) };
-    let url = match callback_url.map(|url| url.parse::<http::Uri>()).transpose() {
-        Ok(url) => url,
-        Err(_) => return refused(StatusCode::BAD_REQUEST, &"callback_url: this is no address"),
+    let Ok(url) = callback_url.map(|url| url.parse::<http::Uri>()).transpose() else {
+        return refused(StatusCode::BAD_REQUEST, &"callback_url: this is no address");
     };
     done(sim.set_callback_url(channel, url.as_ref()).await, "stored")
 }
@@ -221,7 +221,7 @@ struct Attempt {
 }
 
 fn shown(callback: ShownCallback) -> Callback {
-    let attempts = callback.attempts.into_iter().map(|(kind, at, failure)| {
+    let attempts = callback.attempts.into_iter().map(|ShownAttempt { kind, at, failure }| {
         let (diagnosis, explanation) = failure.unzip();
         Attempt { kind, at: at.to_string(), acknowledged: diagnosis.is_none(), diagnosis, explanation }
     });

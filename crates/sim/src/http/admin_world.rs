@@ -12,10 +12,10 @@ use serde_json::json as value;
 
 use super::admin::refused;
 use super::json;
+use crate::Sim;
 use crate::clock::Course;
 use crate::effect::Effect;
 use crate::world::{PaymentEvent, WorldError};
-use crate::Sim;
 
 /// How many events or call-backs a page has if nothing is said, and at most.
 pub(super) const PAGE_DEFAULT: u32 = 100;
@@ -132,9 +132,13 @@ pub(super) async fn move_clock(State(sim): State<Sim>, body: Bytes) -> Response 
         ClockRequest { set: None, advance_seconds: Some(by), advance_to: None, mode: None, speed: None } => {
             sim.advance(SignedDuration::from_secs(by.into())).await
         }
-        ClockRequest { set: None, advance_seconds: None, advance_to: Some(NextDue::NextDue), mode: None, speed: None } => {
-            sim.advance_to_next_due().await
-        }
+        ClockRequest {
+            set: None,
+            advance_seconds: None,
+            advance_to: Some(NextDue::NextDue),
+            mode: None,
+            speed: None,
+        } => sim.advance_to_next_due().await,
         ClockRequest { set: None, advance_seconds: None, advance_to: None, mode: Some(mode), speed } => {
             match (mode, speed) {
                 (Mode::Real, None) => sim.clock().resume(),

@@ -247,13 +247,7 @@ async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal>
     })
 }
 
-async fn add(
-    sim: &Sim,
-    channel: ChannelId,
-    kind: PaymentKind,
-    body: &str,
-    cause: Cause,
-) -> Result<Response, Refusal> {
+async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str, cause: Cause) -> Result<Response, Refusal> {
     let invalid = || Refusal::bad_request(Message::InvalidBody);
     let request: AddRequest<'_> = serde_json::from_str(body).map_err(|_| invalid())?;
     let fields = request.payment.fields(literals(sim)).map_err(|NotText| invalid())?;

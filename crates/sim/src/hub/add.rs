@@ -2,9 +2,7 @@
 //!
 //! guide:add-18 guide:reuse-7 guide:reuse-8
 
-use asaanbill_core::{
-    Change, ChannelId, Decision, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused,
-};
+use asaanbill_core::{Change, ChannelId, Decision, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused};
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 

@@ -124,9 +124,7 @@ pub(crate) fn decide(
             Act::Accept { channel, good } => {
                 Outcome::Accepted(bulk::accept(book, *channel, good, progress, *cause, now)?)
             }
-            Act::Step { batch, push } => {
-                Outcome::Stepped(bulk::step(book, *batch, *push, progress, *cause, now)?)
-            }
+            Act::Step { batch, push } => Outcome::Stepped(bulk::step(book, *batch, *push, progress, *cause, now)?),
             Act::Fail { batch, places, why } => {
                 Outcome::Failed(bulk::fail(book, *batch, places.as_deref(), why, *cause, now)?)
             }

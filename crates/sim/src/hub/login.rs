@@ -62,14 +62,8 @@ pub(crate) fn hash_password(password: &SecretString) -> Result<String, argon2::p
 /// The passwords of the users that there are where none are given. They are in the documentation; with their digests at hand a
 /// simulator needn't work for fifty milliseconds before it is ready.
 const PUBLISHED: [(&str, &str); 2] = [
-    (
-        "demo",
-        "$argon2id$v=19$m=19456,t=2,p=1$l8xthIR/wBx5tZ1WjiruMQ$rK97PicTz7b06HqIgXIju6umspvw7M7wkXGgR1Z82l0",
-    ),
-    (
-        "viewer",
-        "$argon2id$v=19$m=19456,t=2,p=1$yX0eSrAVpncLuKssQUcrYA$pURTyF0hqqtXNzw2M8JqDr+tNnfZJfOsqAHKMHo6DfM",
-    ),
+    ("demo", "$argon2id$v=19$m=19456,t=2,p=1$l8xthIR/wBx5tZ1WjiruMQ$rK97PicTz7b06HqIgXIju6umspvw7M7wkXGgR1Z82l0"),
+    ("viewer", "$argon2id$v=19$m=19456,t=2,p=1$yX0eSrAVpncLuKssQUcrYA$pURTyF0hqqtXNzw2M8JqDr+tNnfZJfOsqAHKMHo6DfM"),
 ];
 
 /// The digest of a published password.

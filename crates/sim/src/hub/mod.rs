@@ -12,8 +12,8 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::Message;
 use http::StatusCode;
 
-pub use bulk::{BulkProgress, UnknownProgress};
 pub(crate) use bulk::{Batch, Push};
+pub use bulk::{BulkProgress, UnknownProgress};
 pub(crate) use command::{Act, Cause, Command, Outcome, decide, wants};
 pub(crate) use login::{Credentials, Token, check_password, digest, hash_password, published_digest};
 pub(crate) use read::{bulk_detail, bulk_list, payment, payments, search};

@@ -62,18 +62,18 @@ pub(crate) async fn bulk_list(
         CONTENT_TYPE_JSON => store.look(store::BulkList { channel, page }).await?,
         _ => (0, Vec::new()),
     };
-    Ok(Page::new(page, total, batches.into_iter().map(summary).collect()))
+    Ok(Page::new(page, total, batches.iter().map(summary).collect()))
 }
 
-fn summary(batch: BulkRecord) -> BulkSummary {
+fn summary(batch: &BulkRecord) -> BulkSummary {
     let BulkRecord { id, channel: _, vouchers, stage, due_at: _, polls: _, created_at, updated_at } = batch;
     BulkSummary {
         id: Some(Scalar::number(id.get())),
-        created_at: Some(Stamp::tight(created_at)),
-        updated_at: Some(Stamp::tight(updated_at)),
+        created_at: Some(Stamp::tight(*created_at)),
+        updated_at: Some(Stamp::tight(*updated_at)),
         file_name: None,
         content_type: Some(Scalar::text(CONTENT_TYPE_JSON)),
-        vouchers_count: Some(Scalar::number(vouchers)),
+        vouchers_count: Some(Scalar::number(*vouchers)),
         status: Some(StatusText::text(stage.as_str())),
         message: None,
     }

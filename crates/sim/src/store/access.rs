@@ -97,8 +97,9 @@ impl Script for Users {
     type Answer = Vec<Access>;
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Access>, StorageError> {
-        let select =
-            format!("SELECT {ACCESS} FROM users JOIN channels ON channels.id = channel ORDER BY users.name LIMIT 10000");
+        let select = format!(
+            "SELECT {ACCESS} FROM users JOIN channels ON channels.id = channel ORDER BY users.name LIMIT 10000"
+        );
         tx.query(&select, &[], access).await
     }
 }
@@ -135,8 +136,7 @@ impl Script for FindUser {
     type Answer = Option<(Access, String)>;
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Self::Answer, StorageError> {
-        let select =
-            format!("SELECT {ACCESS} FROM users JOIN channels ON channels.id = channel WHERE users.name = $1");
+        let select = format!("SELECT {ACCESS} FROM users JOIN channels ON channels.id = channel WHERE users.name = $1");
         let read = |row: &Row<'_>| Ok((access(row)?, row.text(5)?.to_owned()));
         tx.query_one(&select, &[self.name.as_str().into()], read).await
     }

@@ -146,9 +146,8 @@ impl Script for BulkList {
         let Some(newest) = total.checked_sub(self.page.offset()).filter(|newest| *newest > 0) else {
             return Ok((total, Vec::new()));
         };
-        let select = format!(
-            "SELECT {COLUMNS} FROM bulk_requests WHERE channel = $1 AND id <= $2 ORDER BY id DESC LIMIT $3"
-        );
+        let select =
+            format!("SELECT {COLUMNS} FROM bulk_requests WHERE channel = $1 AND id <= $2 ORDER BY id DESC LIMIT $3");
         let newest = i64::try_from(newest).unwrap_or(i64::MAX);
         let found = tx.query(&select, &[channel.into(), newest.into(), self.page.size().into()], record).await?;
         Ok((total, found))

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use asaanbill_core::{BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, PaymentId, Psid};
 use asaanbill_storage::StorageError;
 
-use super::book::{Batch, Book, Entry, Key, Kept, Paying, Record, Rows, Stored, Wants};
+use super::book::{Batch, Book, Entry, Kept, Key, Paying, Record, Rows, Stored, Wants};
 use super::bulk::{self, BulkStage};
 use super::numbering::{Numbering, Seed};
 use super::payments::{OF_BATCH, payment_columns, record};
@@ -88,7 +88,9 @@ pub(super) async fn load<T: Tx>(tx: &T, wants: &Wants, seed: Option<Seed>) -> Re
         load_references(tx, wants, &mut book, &mut records).await?;
     }
     for key in &adding {
-        if let Some(Entry { state: IdentifierState::InUse { newest, unpaid: true, .. }, .. }) = book.identifiers.get(key) {
+        if let Some(Entry { state: IdentifierState::InUse { newest, unpaid: true, .. }, .. }) =
+            book.identifiers.get(key)
+        {
             records.insert(*newest);
         }
     }
@@ -112,15 +114,13 @@ async fn load_batch<T: Tx>(
     rows: Rows,
     keys: &mut BTreeSet<Key>,
 ) -> Result<(), StorageError> {
-    let select = format!(
-        "SELECT {} FROM bulk_requests WHERE channel = $1 AND id = $2{}",
-        bulk::COLUMNS,
-        T::FOR_UPDATE
-    );
+    let select = format!("SELECT {} FROM bulk_requests WHERE channel = $1 AND id = $2{}", bulk::COLUMNS, T::FOR_UPDATE);
     let args = [i64::from(channel).into(), i64::from(id).into()];
     let Some(found) = tx.query_one(&select, &args, bulk::record).await? else { return Ok(()) };
     let mut payments = Vec::new();
-    if rows == Rows::All && found.stage != BulkStage::Processed || rows == Rows::Scheduled && found.stage == BulkStage::InProcess {
+    if rows == Rows::All && found.stage != BulkStage::Processed
+        || rows == Rows::Scheduled && found.stage == BulkStage::InProcess
+    {
         for record in tx.query(OF_BATCH, &args, record).await? {
             payments.push(record.payment.id);
             keys.insert((channel, record.payment.new.identifier().cloned()));

@@ -110,7 +110,10 @@ where
 pub(crate) enum Store {
     Sqlite(Sqlite),
     #[cfg(feature = "postgres")]
-    Postgres { pool: asaanbill_storage::Postgres, shard: i64 },
+    Postgres {
+        pool: asaanbill_storage::Postgres,
+        shard: i64,
+    },
 }
 
 impl Store {

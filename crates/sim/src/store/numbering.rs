@@ -82,7 +82,10 @@ fn psid(number: u64) -> Result<Psid, StorageError> {
 #[derive(Clone, Debug)]
 pub(crate) enum Numbering {
     /// Taken from the store's sequences.
-    Taken { payments: VecDeque<i64>, psids: VecDeque<i64> },
+    Taken {
+        payments: VecDeque<i64>,
+        psids: VecDeque<i64>,
+    },
     Seeded(Seed),
 }
 
@@ -154,7 +157,9 @@ mod tests {
         let second = seen(7, 23, Some(&identifier), 2);
         assert!(second.0 > first.0, "an identifier's records grow");
         assert_eq!(second.1, first.1, "one PSID for ever");
-        for elsewhere in [seen(8, 23, Some(&identifier), 1), seen(7, 24, Some(&identifier), 1), seen(7, 23, Some(&other), 1)] {
+        for elsewhere in
+            [seen(8, 23, Some(&identifier), 1), seen(7, 24, Some(&identifier), 1), seen(7, 23, Some(&other), 1)]
+        {
             assert_ne!(elsewhere.0, first.0);
             assert_ne!(elsewhere.1, first.1);
         }

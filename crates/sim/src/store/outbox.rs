@@ -39,8 +39,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    pub(crate) const AT_ONCE: Self =
-        Self { after: SignedDuration::ZERO, kind: GENUINE, body: None, behind_next: None };
+    pub(crate) const AT_ONCE: Self = Self { after: SignedDuration::ZERO, kind: GENUINE, body: None, behind_next: None };
 
     /// Waits for no other one.
     fn go_before(&mut self) {
@@ -102,7 +101,8 @@ pub(super) async fn owe<T: Tx>(tx: &T, owed: &[Owed], moment: Moment, plan: &Pla
         vec![Arg::Text(path), Arg::Text(body), moment.now.into(), i64::from(*channel).into()]
     });
     let rows: Vec<_> = rows.collect();
-    let read = |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned(), id::<ChannelId>(row, 3)?));
+    let read =
+        |row: &Row<'_>| Ok((row.int(0)?, row.text(1)?.to_owned(), row.text(2)?.to_owned(), id::<ChannelId>(row, 3)?));
     let mut jobs = Vec::new();
     for (callback, path, body, channel) in tx.query_each(&INSERT, &rows, read).await? {
         // Batches of two channels may have the same number.
@@ -155,7 +155,8 @@ impl Script for ClaimDeliveries {
         for job in tx.claim(&self.0).await? {
             let (callback, kind, body) =
                 payload(&job.payload).ok_or_else(|| senseless("a delivery with another payload"))?;
-            let select = "SELECT channel, callback_url, path, body FROM callbacks JOIN channels ON channels.id = channel
+            let select =
+                "SELECT channel, callback_url, path, body FROM callbacks JOIN channels ON channels.id = channel
                           WHERE callbacks.id = $1";
             let read = |row: &Row<'_>| {
                 Ok(Claimed {
@@ -296,7 +297,8 @@ impl Script for Callbacks {
         };
         let mut found = match self.after {
             Some(after) => {
-                let select = "SELECT id, channel, path, body, created_at FROM callbacks WHERE id > $1 ORDER BY id LIMIT $2";
+                let select =
+                    "SELECT id, channel, path, body, created_at FROM callbacks WHERE id > $1 ORDER BY id LIMIT $2";
                 tx.query(select, &[after.into(), self.limit.into()], read).await?
             }
             None => {

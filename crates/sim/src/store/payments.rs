@@ -11,10 +11,10 @@ use asaanbill_core::{
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{PageRequest, StatusText, read_generation_type};
 
+use super::Script;
 use super::book::Record;
 use super::tally;
 use super::tx::{Columns as _, Row, Tx, contradiction, id, senseless};
-use super::Script;
 
 /// The columns that [`record`] reads, in order, as text that `concat!` takes.
 macro_rules! payment_columns {
@@ -26,11 +26,8 @@ macro_rules! payment_columns {
 pub(super) use payment_columns;
 
 /// All records of a batch, in the order of its rows.
-pub(super) const OF_BATCH: &str = concat!(
-    "SELECT ",
-    payment_columns!(),
-    " FROM payments WHERE channel = $1 AND bulk_request = $2 ORDER BY bulk_row"
-);
+pub(super) const OF_BATCH: &str =
+    concat!("SELECT ", payment_columns!(), " FROM payments WHERE channel = $1 AND bulk_request = $2 ORDER BY bulk_row");
 
 fn optional<T: FromStr<Err = FieldError>>(row: &Row<'_>, column: usize) -> Result<Option<T>, StorageError> {
     row.text_or_null(column)?.map(|text| text.parse().map_err(contradiction)).transpose()

@@ -177,9 +177,7 @@ impl Tx for PostgresTx {
         self.restart(sequence, next).await?;
         // Rows that were restored with their numbers count too.
         for table in ["events", "callbacks", "attempts"] {
-            let next = format!(
-                "SELECT pg_get_serial_sequence('{table}', 'id'), COALESCE(MAX(id), 0) + 1 FROM {table}"
-            );
+            let next = format!("SELECT pg_get_serial_sequence('{table}', 'id'), COALESCE(MAX(id), 0) + 1 FROM {table}");
             let row = self.transaction.query_one(&next, &[]).await?;
             self.restart(row.try_get(0)?, row.try_get(1)?).await?;
         }
@@ -188,7 +186,8 @@ impl Tx for PostgresTx {
 
     /// In the order in which sets of commands lock: who is in the middle of one is waited for.
     async fn alone(&self) -> Result<(), StorageError> {
-        let lock = "LOCK TABLE channels, bulk_requests, identifiers, payments, callbacks, outbox, events, tallies, attempts
+        let lock =
+            "LOCK TABLE channels, bulk_requests, identifiers, payments, callbacks, outbox, events, tallies, attempts
                     IN EXCLUSIVE MODE";
         self.transaction.execute(lock, &[]).await?;
         Ok(())

@@ -4,7 +4,7 @@ use asaanbill_core::{IdentifierState, NewPayment, Payment, PaymentStatus, Psid, 
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{generation_type, status_text};
 
-use super::book::{Book, Key, Kept, Record};
+use super::book::{Book, Kept, Key, Record};
 use super::outbox::{Moment, Plan};
 use super::tally::Tally;
 use super::tx::{Arg, Each, Tx, Type, senseless};
@@ -22,9 +22,27 @@ const INSERT_PAYMENT: Each = Each {
               $8::TEXT[], $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::BIGINT[],
               $16::TEXT[], $17::TEXT[], $18::BIGINT[], $19::BIGINT[], $20::BIGINT[], $21::BIGINT[])",
     types: &[
-        Type::Int, Type::Int, Type::Text, Type::Text, Type::Text, Type::Text, Type::Text, Type::Text, Type::Text,
-        Type::Text, Type::Text, Type::Text, Type::Text, Type::Text, Type::Int, Type::Text, Type::Text, Type::Int,
-        Type::Int, Type::Int, Type::Int,
+        Type::Int,
+        Type::Int,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Text,
+        Type::Int,
+        Type::Text,
+        Type::Text,
+        Type::Int,
+        Type::Int,
+        Type::Int,
+        Type::Int,
     ],
 };
 
@@ -38,9 +56,7 @@ const UPDATE_PAYMENT: Each = Each {
               $8::BIGINT[], $9::TEXT[])
               AS u (status, psid, amount_paid, paid_at, bank_reference, why, updated_at, id, was)
           WHERE p.id = u.id AND p.status = u.was",
-    types: &[
-        Type::Text, Type::Text, Type::Text, Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Text,
-    ],
+    types: &[Type::Text, Type::Text, Type::Text, Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Text],
 };
 
 const PUT_IDENTIFIER: Each = Each {
@@ -67,7 +83,8 @@ pub(super) async fn save<T: Tx>(tx: &T, book: &Book, moment: Moment, plan: &Plan
     // Neighbours in the index are written one after another.
     identifiers.sort_unstable_by_key(|(key, _)| *key);
     let states: Vec<IdentifierState> = identifiers.iter().map(|(_, entry)| entry.state).collect();
-    let rows: Vec<_> = identifiers.iter().zip(&states).map(|((key, entry), state)| identifier_row(key, state, entry.made)).collect();
+    let rows: Vec<_> =
+        identifiers.iter().zip(&states).map(|((key, entry), state)| identifier_row(key, state, entry.made)).collect();
     tx.execute_each(&PUT_IDENTIFIER, &rows).await?;
     outbox::owe(tx, &book.owed, moment, plan).await?;
     events::save(tx, &book.events).await?;

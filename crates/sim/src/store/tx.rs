@@ -163,11 +163,7 @@ pub(crate) trait Tx: Sync {
     fn alone(&self) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// Puts deliveries into the outbox.
-    fn enqueue(
-        &self,
-        jobs: &[NewJob],
-        real: Timestamp,
-    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+    fn enqueue(&self, jobs: &[NewJob], real: Timestamp) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// Claims deliveries.
     fn claim(&self, claim: &Claim) -> impl Future<Output = Result<Vec<Job>, StorageError>> + Send;

@@ -18,7 +18,7 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "IP:PORT", default_value = LISTEN)]
     pub(super) listen: String,
 
-    /// Where to store: memory, sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE, which several simulators may share [default:
+    /// Where to store: memory, sqlite:PATH, or `postgres://USER:PASSWORD@HOST/DATABASE`, which several simulators may share [default:
     /// sqlite: and asaanbill/sim.db in the user's data directory]
     #[arg(long, value_name = "STORE")]
     pub(super) store: Option<OsString>,
