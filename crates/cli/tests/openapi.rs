@@ -56,9 +56,9 @@ fn served() -> BTreeSet<String> {
         assert!(!methods.is_empty(), "{path} is served by no method that this test knows");
         found.extend(methods.into_iter().map(|method| format!("{method} {path}")));
     }
-    let hub = Endpoint::ALL.iter().map(|endpoint| {
-        format!("{} /{SEGMENT}{}", endpoint.method().as_str().to_lowercase(), endpoint.template())
-    });
+    let hub = Endpoint::ALL
+        .iter()
+        .map(|endpoint| format!("{} /{SEGMENT}{}", endpoint.method().as_str().to_lowercase(), endpoint.template()));
     found.extend(hub);
     found
 }
@@ -69,7 +69,10 @@ fn it_has_every_route_and_no_other() {
     assert!(served.len() > 40, "{served:#?}");
     let lacks: Vec<_> = served.difference(&described).collect();
     let invents: Vec<_> = described.difference(&served).collect();
-    assert!(lacks.is_empty() && invents.is_empty(), "docs/openapi.yaml lacks {lacks:?}, and has without need {invents:?}");
+    assert!(
+        lacks.is_empty() && invents.is_empty(),
+        "docs/openapi.yaml lacks {lacks:?}, and has without need {invents:?}"
+    );
 }
 
 /// Each operation has its name, an answer, and only references that lead somewhere.

@@ -18,7 +18,8 @@ const STEPS_MIN: usize = 580;
 fn walk(arguments: &[&str], asaanbill: &str) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/walk.sh");
     let path = env::var_os("PATH").unwrap_or_default();
-    let folders = PROGRAMS.iter().filter_map(env::var_os).filter(|folder: &OsString| !folder.is_empty()).map(Into::into);
+    let folders =
+        PROGRAMS.iter().filter_map(env::var_os).filter(|folder: &OsString| !folder.is_empty()).map(Into::into);
     let path = env::join_paths(folders.chain(env::split_paths(&path))).unwrap();
     let mut command = Command::new("bash");
     command.arg(script).args(arguments).env("PATH", path).env("ASAANBILL", asaanbill);
