@@ -159,6 +159,13 @@ at() { user=- channel=- token=- send POST /_sim/clock "{\"set\":\"$1\"}"; }
 # All that is due now is done.
 settle() { user=- channel=- token=- send POST /_sim/clock '{"advance_seconds":0}'; }
 
+# Where the journal ends now: what was before is no business of the steps that follow.
+journal_end() {
+    local next=0
+    while send GET "/_sim/journal?after=$next&limit=1000" && next=$(of .next) && [[ $(of .more) == true ]]; do :; done
+    echo "$next"
+}
+
 . "$(dirname "${BASH_SOURCE[0]}")/walk/hub.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/walk/bank.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/walk/pages.sh"

@@ -3,6 +3,7 @@
 
 # From the beginning: nothing is stored, and the clock stands at the hour of the guide's sample.
 walk_start() {
+    journal=$(journal_end)
     section 'A hub with nothing in it'
     page 'it is alive' 200 '.status == "ok"' GET /_sim/health
     page 'it is ready' 200 '.status == "ready"' GET /_sim/ready

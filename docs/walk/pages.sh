@@ -65,7 +65,8 @@ walk_history() {
 
 walk_callbacks() {
     section 'Call-backs'
-    local id psid
+    local id psid from
+    from=$(journal_end)
     page 'no address' 200 '.done == "stored"' POST /_sim/channels/23 '{"callback_url":null}'
     page 'nothing is owed' 200 '.callbacks == []' GET /_sim/callbacks
     # The simulator itself is a receiver that knows no such path: what it got is in its journal.
@@ -84,13 +85,13 @@ walk_callbacks() {
     local length
     length=$(of '.callbacks[0].body | utf8bytelength')
     page 'what the receiver got' 200 ".requests[-1] | .method == \"POST\" and .path == \"/receiver/processed\" and .status == 404
-        and (.headers | index([[\"content-type\",\"application/json\"]]) != null and index([[\"content-length\",\"$length\"]]) != null)" GET '/_sim/journal?limit=1000'
+        and (.headers | index([[\"content-type\",\"application/json\"]]) != null and index([[\"content-length\",\"$length\"]]) != null)" GET "/_sim/journal?after=$from&limit=1000"
     page 'it is sent twice more' 200 '.done == "resent"' POST "/_sim/callbacks/$call/resend" '{"times":2}'
     page 'it is sent in other words' 200 '.done == "resent"' POST "/_sim/callbacks/$call/resend" '{"body":"{\"edited\":true}"}'
     page 'it is sent as it was' 200 '.done == "resent"' POST "/_sim/callbacks/$call/resend"
     settle
     page 'what the receiver got then' 200 "[.requests[] | select(.path == \"/receiver/processed\").headers[] | select(.[0] == \"content-length\")[1]]
-        | length == 5 and (unique == ([\"15\",\"$length\"] | sort)) and (map(select(. == \"15\")) | length) == 1" GET '/_sim/journal?limit=1000'
+        | length == 5 and (unique == ([\"15\",\"$length\"] | sort)) and (map(select(. == \"15\")) | length) == 1" GET "/_sim/journal?after=$from&limit=1000"
     send POST "$BULK" "$(batch "$(bill CALLED-2)")"
     local bulk_id
     bulk_id=$(of .data.bulkPaymentRequestId)
@@ -216,9 +217,9 @@ walk_journal() {
         and .user == \"demo\" and .channel == \"23\" and .status == 200 and .outcome == \"answered\" and .fault == null and (.answer_body.text | contains(\"$GOOD\"))
         and (.headers | map(select(.[0] == \"x-auth-ph-key\"))) == [[\"x-auth-ph-key\",\"[removed]\"]]" GET "/_sim/journal?after=$((number - 3))&limit=1000"
     page 'no token and no password is in it' 200 "(\$raw | contains(\"${token:0:40}\") | not) and ([.requests[] | select(.endpoint == \"login\" and .status == 200)
-        | (.answer_body.text | contains(\"[removed]\")) and (.body.text | contains(\"[removed]\"))] | length > 0 and all)" GET '/_sim/journal?limit=1000&endpoint=login'
+        | (.answer_body.text | contains(\"[removed]\")) and (.body.text | contains(\"[removed]\"))] | length > 0 and all)" GET "/_sim/journal?after=$journal&limit=1000&endpoint=login"
     page 'by operation and status' 200 '.requests | length > 0 and ([.[] | .endpoint == "add" and .status == 400] | all)' GET '/_sim/journal?endpoint=add&status=400&limit=5'
-    page 'those without an answer' 200 '.requests | length == 2 and ([.[] | .outcome == "dropped" and .status == null and (.fault | startswith("reset-"))] | all)' GET '/_sim/journal?status=none&endpoint=add'
+    page 'those without an answer' 200 '.requests | length == 2 and ([.[] | .outcome == "dropped" and .status == null and (.fault | startswith("reset-"))] | all)' GET "/_sim/journal?after=$journal&status=none&endpoint=add"
     page 'a page, and where the next begins' 200 '(.requests | length == 2) and .more == true and (.next | type) == "number" and has("missed") and has("dropped")' GET '/_sim/journal?limit=2'
     page_refuses 'all that is wrong is told' 400 'after: .*limit: .*endpoint: .*status: ' GET '/_sim/journal?after=-1&limit=1001&endpoint=adds&status=99'
 }
