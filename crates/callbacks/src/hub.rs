@@ -49,7 +49,7 @@ pub trait HubRecords: Send + Sync {
 
 #[cfg(feature = "client")]
 mod client {
-    use asaanbill_client::{Client, Page, Payment};
+    use asaanbill_client::{Client, Page, Payment, RetryPolicy};
 
     use super::{
         BulkRecord, BulkRequestId, ChannelId, HubError, HubRecords, PageRequest, Psid, RecordPage, async_trait,
@@ -59,19 +59,19 @@ mod client {
     #[async_trait]
     impl HubRecords for Client {
         async fn channel(&self) -> Result<ChannelId, HubError> {
-            Ok(self.log_in().await?)
+            Ok(once(self).log_in().await?)
         }
 
         async fn payments_of(&self, psid: Psid, page: PageRequest) -> Result<RecordPage, HubError> {
-            Ok(read(&self.search(psid, page).await?))
+            Ok(read(&once(self).search(psid, page).await?))
         }
 
         async fn latest_payments(&self, page: PageRequest) -> Result<RecordPage, HubError> {
-            Ok(read(&self.payments(page).await?))
+            Ok(read(&once(self).payments(page).await?))
         }
 
         async fn bulk(&self, id: BulkRequestId) -> Result<Option<BulkRecord>, HubError> {
-            match self.bulk_request(id).await {
+            match once(self).bulk_request(id).await {
                 Ok(batch) => {
                     let payments = batch.payments.iter().map(PaymentRecord::from).collect();
                     Ok(Some(BulkRecord::new(payments, batch.unread)))
@@ -80,6 +80,11 @@ mod client {
                 Err(error) => Err(error.into()),
             }
         }
+    }
+
+    /// The receiver has its own schedule: an attempt that waits would hold up all other events.
+    fn once(client: &Client) -> Client {
+        client.clone().with_retry(RetryPolicy::never())
     }
 
     fn read(page: &Page<Payment>) -> RecordPage {

@@ -194,8 +194,8 @@ async fn load_and_kill(running: &mut Running, caller: &Caller, chance: &mut Chan
         }
         looks.tick().await;
     }
-    // The moment is the point.
-    tokio::time::sleep(Duration::from_micros(pause)).await;
+    // The moment is the point: callers go on until it has come, unless one of them fails.
+    let _ = tokio::time::timeout(Duration::from_micros(pause), std::future::pending::<()>()).await;
     running.kill();
     while let Some(ended) = asking.join_next().await {
         ended.unwrap();

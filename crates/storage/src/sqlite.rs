@@ -139,7 +139,11 @@ impl Sqlite {
         E: From<StorageError> + Send + 'static,
     {
         let jobs = match &self.inner.engine {
-            Engine::Here(connection) => return self.write_here(&mut lock(connection), work),
+            Engine::Here(connection) => {
+                // Whoever does nothing else lets others have their turn.
+                tokio::task::consume_budget().await;
+                return self.write_here(&mut lock(connection), work);
+            }
             Engine::Beside { jobs, .. } => jobs,
         };
         let (tell, told) = oneshot::channel();
@@ -199,7 +203,10 @@ impl Sqlite {
         E: From<StorageError> + Send + 'static,
     {
         let readers = match &self.inner.engine {
-            Engine::Here(connection) => return work(&lock(connection)),
+            Engine::Here(connection) => {
+                tokio::task::consume_budget().await;
+                return work(&lock(connection));
+            }
             Engine::Beside { readers, .. } => Arc::clone(readers),
         };
         let permit = Arc::clone(&readers.permits).acquire_owned().await.map_err(|_| closed())?;
