@@ -142,7 +142,7 @@ impl Sqlite {
             Engine::Here(connection) => {
                 // Whoever does nothing else lets others have their turn.
                 tokio::task::consume_budget().await;
-                return self.write_here(&mut lock(connection), work);
+                return self.write_here(&lock(connection), work);
             }
             Engine::Beside { jobs, .. } => jobs,
         };
@@ -164,25 +164,30 @@ impl Sqlite {
         told.await.map_err(|_| closed())?
     }
 
-    fn write_here<T, E, F>(&self, connection: &mut Connection, work: F) -> Result<T, E>
+    fn write_here<T, E, F>(&self, connection: &Connection, work: F) -> Result<T, E>
     where
         F: FnOnce(&Connection) -> Result<T, E>,
         E: From<StorageError>,
     {
-        let begin = |error| E::from(StorageError::from(error));
-        let transaction = Transaction::new(connection, TransactionBehavior::Immediate).map_err(begin)?;
-        // As on disk, a panic is the caller's mistake, and dropping the transaction undoes what was done.
-        let result = catch_unwind(AssertUnwindSafe(|| work(&transaction))).map_err(|_| {
+        run_cached(connection, "BEGIN IMMEDIATE").map_err(StorageError::from)?;
+        // As on disk, a panic is the caller's mistake: what was done is undone, and the store goes on.
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
+        let committed = match &result {
+            Ok(Ok(_)) => {
+                self.inner.commits.fetch_add(1, Ordering::Relaxed);
+                run_cached(connection, "COMMIT").map_err(CommitFailed::of_commit)
+            }
+            _ => Ok(()),
+        };
+        // Open still, unless it was committed, or SQLite has undone it by itself for lack of room.
+        if !connection.is_autocommit() {
+            run_cached(connection, "ROLLBACK").map_err(StorageError::from)?;
+        }
+        committed.map_err(|CommitFailed { kind, why }| StorageError::new(kind, "committing").caused(why))?;
+        result.unwrap_or_else(|_| {
             tracing::error!("a transaction panicked and was undone");
-            closed()
-        })?;
-        let value = result?;
-        transaction.commit().map_err(|error| {
-            let CommitFailed { kind, why } = CommitFailed::of_commit(error);
-            E::from(StorageError::new(kind, "committing").caused(why))
-        })?;
-        self.inner.commits.fetch_add(1, Ordering::Relaxed);
-        Ok(value)
+            Err(closed().into())
+        })
     }
 
     /// Runs `work` on what is committed. On disk, readers never wait for the writer.
@@ -235,6 +240,11 @@ impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sqlite").field("commits", &self.commits()).finish_non_exhaustive()
     }
+}
+
+/// Runs a statement that is used all the time, without compiling it again.
+fn run_cached(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 /// A connection whose user panicked has undone what it did.
@@ -347,13 +357,14 @@ impl Group {
     fn run(&mut self, transaction: &Transaction<'_>, work: Work) {
         const BEGIN: &str = "SAVEPOINT one";
         const KEEP: &str = "RELEASE one";
-        const UNDO: &str = "ROLLBACK TO one; RELEASE one";
+        const UNDO: &str = "ROLLBACK TO one";
         self.size += 1;
-        let begun = transaction.execute_batch(BEGIN);
+        let begun = run_cached(transaction, BEGIN);
         // A panic is the caller's mistake: the caller is told that its transaction is lost, the store goes on.
         let answer = catch_unwind(AssertUnwindSafe(|| work(transaction)));
         let keep = answer.as_ref().is_ok_and(|answer| answer.keep);
-        let ended = begun.and_then(|()| transaction.execute_batch(if keep { KEEP } else { UNDO }));
+        let undone = begun.and_then(|()| if keep { Ok(()) } else { run_cached(transaction, UNDO) });
+        let ended = undone.and_then(|()| run_cached(transaction, KEEP));
         if let Err(error) = ended {
             self.broken = Some(CommitFailed::before_commit(&error, transaction.is_autocommit()));
         }
