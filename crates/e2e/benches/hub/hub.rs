@@ -215,7 +215,8 @@ impl Requests for Adds {
     }
 
     fn request(&self, connection: usize, nth: u64) -> Request<Full<Bytes>> {
-        self.hub(connection).add(&format!("{}-{connection:03}-{nth:07}", self.round))
+        // Numbered as bills are: what comes at the same time stands together.
+        self.hub(connection).add(&format!("{}-{nth:07}-{connection:03}", self.round))
     }
 }
 
