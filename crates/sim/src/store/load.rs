@@ -277,7 +277,8 @@ async fn numbering<T: Tx>(
         if is_template { new.count() } else { 0 }
     });
     let records = wants.records + templates.sum::<usize>();
-    let payments = tx.take(Counter::Payments, records).await?.into();
-    let psids = tx.take(Counter::Psids, book.without_psid(adding.iter()) + wants.nameless).await?.into();
-    Ok(Numbering::Taken { payments, psids })
+    let psids = book.without_psid(adding.iter()) + wants.nameless;
+    let taken = tokio::try_join!(tx.take(Counter::Payments, records), tx.take(Counter::Psids, psids));
+    let (payments, psids) = taken?;
+    Ok(Numbering::Taken { payments: payments.into(), psids: psids.into() })
 }

@@ -78,16 +78,20 @@ pub(super) async fn save<T: Tx>(tx: &T, book: &Book, moment: Moment, plan: &Plan
         tally.moved(kept.record.channel, kept.stored.and_then(|stored| stored.listed_at), kept.record.listed_at());
     }
     bulk::save(tx, book).await?;
-    save_payments(tx, book).await?;
     let mut identifiers: Vec<_> = book.identifiers.iter().filter(|(_, entry)| entry.changed).collect();
     // Neighbours in the index are written one after another.
     identifiers.sort_unstable_by_key(|(key, _)| *key);
     let states: Vec<IdentifierState> = identifiers.iter().map(|(_, entry)| entry.state).collect();
     let rows: Vec<_> =
         identifiers.iter().zip(&states).map(|((key, entry), state)| identifier_row(key, state, entry.made)).collect();
-    tx.execute_each(&PUT_IDENTIFIER, &rows).await?;
+    // Sent to a server together, since none waits for another's answer.
+    tokio::try_join!(
+        save_payments(tx, book),
+        tx.execute_each(&PUT_IDENTIFIER, &rows),
+        events::save(tx, &book.events)
+    )?;
     outbox::owe(tx, &book.owed, moment, plan).await?;
-    events::save(tx, &book.events).await?;
+    // Last, because other sets wait for these rows.
     tally.save(tx).await
 }
 
