@@ -3,7 +3,9 @@
 use std::fmt;
 
 use asaanbill_core::{Amount, PaymentId, PaymentStatus, Psid};
-use asaanbill_wire::{Day, ListedPayment, Money, Private, Scalar, Stamp, StatusText};
+use asaanbill_wire::{Day, ListedPayment, Private, Stamp, StatusText};
+#[cfg(feature = "client")]
+use asaanbill_wire::{Money, Scalar};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
