@@ -85,11 +85,7 @@ pub(super) async fn save<T: Tx>(tx: &T, book: &Book, moment: Moment, plan: &Plan
     let rows: Vec<_> =
         identifiers.iter().zip(&states).map(|((key, entry), state)| identifier_row(key, state, entry.made)).collect();
     // Sent to a server together, since none waits for another's answer.
-    tokio::try_join!(
-        save_payments(tx, book),
-        tx.execute_each(&PUT_IDENTIFIER, &rows),
-        events::save(tx, &book.events)
-    )?;
+    tokio::try_join!(save_payments(tx, book), tx.execute_each(&PUT_IDENTIFIER, &rows), events::save(tx, &book.events))?;
     outbox::owe(tx, &book.owed, moment, plan).await?;
     // Last, because other sets wait for these rows.
     tally.save(tx).await

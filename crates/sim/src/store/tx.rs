@@ -74,7 +74,12 @@ pub(crate) struct Each {
     /// For one row, whose values are `$1`, `$2` and so on, first met in this order.
     pub(crate) one: &'static str,
     /// For all rows: `$1` is the array of the first values, and so on.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "PostgreSQL's text, and there is none"))]
     pub(crate) all: &'static str,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "PostgreSQL's arrays have types, and there are none")
+    )]
     pub(crate) types: &'static [Type],
 }
 
