@@ -8,7 +8,7 @@ use asaanbill_transport::Transport;
 use http::Request;
 use serde_json::Value;
 
-use crate::hub::{Hub, TOKEN};
+use crate::hub::TOKEN;
 use crate::story::{bill, row};
 
 /// The payers whom everyone bills.
@@ -87,7 +87,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn of(hub: &Hub) -> Self {
+    #[cfg(feature = "postgres-tests")]
+    pub(crate) fn of(hub: &crate::hub::Hub) -> Self {
         Self {
             transport: Arc::new(hub.sim.transport()),
             origin: "http://hub.test".to_owned(),
