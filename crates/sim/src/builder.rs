@@ -229,7 +229,7 @@ impl SimBuilder {
         self
     }
 
-    /// Starts the simulator: opens the store and spawns its two workers on tokio's current runtime. They stop when the
+    /// Starts the simulator: opens the store and spawns its workers on tokio's current runtime. They stop when the
     /// last clone of the [`Sim`] is dropped.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 //!
 //! # What it is
 //!
-//! [`Sim`]: the hub's eight operations over one transaction each, decided by `asaanbill-core` and stored by
-//! `asaanbill-storage`; the bank's side ([`Bank`]), which the guide leaves out; call-backs to the integrator; and a
+//! [`Sim`]: the hub's eight operations, gathered into sets that are decided by `asaanbill-core` and committed as one by
+//! `asaanbill-storage`, on SQLite or PostgreSQL; the bank's side ([`Bank`]), which the guide leaves out; call-backs to the integrator; and a
 //! [`Clock`] that can be moved. It answers inside a test without a socket ([`Sim::transport`]) or over HTTP
 //! ([`Sim::serve`]).
 //!
