@@ -1,10 +1,10 @@
 //! Building a code.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::QrError;
-use crate::field::{Additional, PAKISTANI_RUPEE};
+use crate::field::{Additional, MAX_VALUE_LENGTH, PAKISTANI_RUPEE};
 use crate::merchant::{Initiation, MerchantCode, Tip, taken_apart};
 use crate::name::MerchantName;
 use crate::raast::{self, RaastAccount, RaastDate};
@@ -18,19 +18,39 @@ use crate::tlv::{self, Id};
 /// given, without their values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MerchantCodeBuilder {
-    fields: BTreeMap<Id, Given>,
+    fields: ById<Given>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 enum Given {
     Text(String),
-    Template(BTreeMap<Id, String>),
+    Template(ById<String>),
+}
+
+/// Fields in the order of their ids, each at most once. There are a dozen: too few for a tree.
+#[derive(Clone, PartialEq, Eq)]
+struct ById<T>(Vec<(Id, T)>);
+
+impl<T> ById<T> {
+    fn put(&mut self, id: Id, value: T) {
+        match self.0.binary_search_by_key(&id, |(known, _)| *known) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (id, value)),
+        }
+    }
+
+    fn get_mut(&mut self, id: Id) -> Option<&mut T> {
+        self.0.iter_mut().find(|(known, _)| *known == id).map(|(_, value)| value)
+    }
+
+    fn remove(&mut self, id: Id) {
+        self.0.retain(|(known, _)| *known != id);
+    }
 }
 
 impl MerchantCodeBuilder {
     pub(crate) fn new() -> MerchantCodeBuilder {
-        let fields = BTreeMap::from([(Id::PAYLOAD_FORMAT, Given::Text("01".to_owned()))]);
-        MerchantCodeBuilder { fields }
+        MerchantCodeBuilder { fields: ById(vec![(Id::PAYLOAD_FORMAT, Given::Text("01".to_owned()))]) }
     }
 
     /// How often the code is meant to be paid (01). Optional in EMVCo's rules.
@@ -69,8 +89,8 @@ impl MerchantCodeBuilder {
 
     /// The tip or fee (55 to 57).
     pub fn tip(mut self, tip: Tip<'_>) -> Self {
-        self.fields.remove(&Id::TIP_FIXED);
-        self.fields.remove(&Id::TIP_PERCENTAGE);
+        self.fields.remove(Id::TIP_FIXED);
+        self.fields.remove(Id::TIP_PERCENTAGE);
         match tip {
             Tip::Prompt => self.object(Id::TIP, "01"),
             Tip::Fixed(fee) => self.object(Id::TIP, "02").object(Id::TIP_FIXED, fee),
@@ -111,12 +131,12 @@ impl MerchantCodeBuilder {
     /// A field of the additional data (62), by name or by id. All of them together, with four more characters each, have
     /// at most 99 characters.
     pub fn additional(mut self, field: impl Into<Id>, value: impl Into<String>) -> Self {
-        let given = self.fields.entry(Id::ADDITIONAL_DATA).or_insert_with(|| Given::Template(BTreeMap::new()));
-        match given {
-            Given::Template(fields) => {
-                fields.insert(field.into(), value.into());
+        match self.fields.get_mut(Id::ADDITIONAL_DATA) {
+            Some(Given::Template(fields)) => fields.put(field.into(), value.into()),
+            Some(Given::Text(_)) | None => {
+                let fields = ById(vec![(field.into(), value.into())]);
+                self.fields.put(Id::ADDITIONAL_DATA, Given::Template(fields));
             }
-            Given::Text(_) => *given = Given::Template(BTreeMap::from([(field.into(), value.into())])),
         }
         self
     }
@@ -146,14 +166,17 @@ impl MerchantCodeBuilder {
 
     /// Any field, by its id: a card scheme's account (02 to 25), or a template that is already written.
     pub fn object(mut self, id: Id, value: impl Into<String>) -> Self {
-        self.fields.insert(id, Given::Text(value.into()));
+        self.fields.put(id, Given::Text(value.into()));
         self
     }
 
     /// Any template, by its id and its fields: another scheme's account (26 to 51), or an unreserved one (80 to 99).
     pub fn template(mut self, id: Id, fields: &[(Id, &str)]) -> Self {
-        let fields = fields.iter().map(|(sub, value)| (*sub, (*value).to_owned())).collect();
-        self.fields.insert(id, Given::Template(fields));
+        let mut given = ById(Vec::with_capacity(fields.len()));
+        for (sub, value) in fields {
+            given.put(*sub, (*value).to_owned());
+        }
+        self.fields.put(id, Given::Template(given));
         self
     }
 
@@ -166,11 +189,12 @@ impl MerchantCodeBuilder {
     pub fn build(&self) -> Result<MerchantCode, QrError> {
         let nodes: Vec<Node<'_>> = self
             .fields
+            .0
             .iter()
             .map(|(id, given)| match given {
                 Given::Text(text) => Node { id: *id, value: taken_apart(*id, text) },
                 Given::Template(fields) => {
-                    let fields = fields.iter().map(|(sub, value)| (*sub, value.as_str())).collect();
+                    let fields = fields.0.iter().map(|(sub, value)| (*sub, value.as_str())).collect();
                     Node { id: *id, value: Value::Template(fields) }
                 }
             })
@@ -179,20 +203,20 @@ impl MerchantCodeBuilder {
         if !problems.is_empty() {
             return Err(QrError::invalid(problems));
         }
-        Ok(MerchantCode::from_checked(self.fields.iter().map(|(id, given)| (*id, given.written())).collect()))
+        Ok(MerchantCode::from_checked(self.fields.0.iter().map(|(id, given)| (*id, given.written()))))
     }
 }
 
 impl Given {
-    fn written(&self) -> String {
+    fn written(&self) -> Cow<'_, str> {
         match self {
-            Given::Text(text) => text.clone(),
+            Given::Text(text) => Cow::Borrowed(text),
             Given::Template(fields) => {
-                let mut text = String::new();
-                for (sub, value) in fields {
+                let mut text = String::with_capacity(MAX_VALUE_LENGTH);
+                for (sub, value) in &fields.0 {
                     tlv::write(&mut text, *sub, value);
                 }
-                text
+                Cow::Owned(text)
             }
         }
     }
@@ -201,7 +225,7 @@ impl Given {
 impl fmt::Debug for MerchantCodeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MerchantCodeBuilder ")?;
-        f.debug_set().entries(self.fields.keys()).finish()
+        f.debug_set().entries(self.fields.0.iter().map(|(id, _)| id)).finish()
     }
 }
 

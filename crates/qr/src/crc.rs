@@ -1,10 +1,12 @@
 //! The checksum of field 63.
 
-use crc::{CRC_16_IBM_3740, Crc};
+use crc::{CRC_16_IBM_3740, Crc, Table};
 
 /// EMVCo MPM, 63: ISO/IEC 13239 with polynomial 1021 and initial value FFFF, better known as CRC-16/CCITT-FALSE. The
 /// catalogue that the `crc` crate follows calls it IBM-3740.
-const CHECKSUM: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_3740);
+///
+/// Sixteen bytes at a time: eight kilobytes of tables, for a third of the time.
+static CHECKSUM: Crc<u16, Table<16>> = Crc::<u16, Table<16>>::new(&CRC_16_IBM_3740);
 
 /// The checksum of everything that precedes field 63's value, its id and length (`6304`) included, as UTF-8 bytes.
 pub(crate) fn checksum(text_through_6304: &str) -> u16 {

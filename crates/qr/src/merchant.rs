@@ -1,5 +1,6 @@
 //! A merchant-presented code, as read or as built.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,8 +23,18 @@ use crate::tlv::{self, DataObject, DataObjects, FieldPath, Id, Template};
 /// `Display` gives the code's text. `Debug` leaves out whatever may tell who is paid and by whom.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MerchantCode {
-    /// All but the checksum.
-    fields: Vec<(Id, String)>,
+    /// The whole text, checksum included.
+    text: String,
+    /// All fields but the checksum, in their order.
+    fields: Vec<Place>,
+}
+
+/// Where a field's value stands in its code's text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    id: Id,
+    start: usize,
+    end: usize,
 }
 
 /// How often a code is meant to be paid. EMVCo MPM, 01.
@@ -60,6 +71,12 @@ const BEGINNING: &str = "000201";
 /// The characters of a checksum.
 const CRC_LENGTH: usize = 4;
 
+/// What precedes them: field 63's id and length.
+const CRC_HEADER: &str = "6304";
+
+/// What most codes need, in bytes, so that they are written without growing.
+const TYPICAL_LENGTH: usize = 256;
+
 impl MerchantCode {
     /// A builder with nothing but the payload format in it.
     pub fn builder() -> MerchantCodeBuilder {
@@ -92,44 +109,50 @@ impl MerchantCode {
                 for template in objects.iter().filter(|object| object.id().is_defined_template()) {
                     Template::read_within(template.id(), template.value(), template.value_offset())?;
                 }
-                let fields = objects.iter().map(|object| (object.id(), object.value().to_owned())).collect();
-                return Ok(MerchantCode { fields });
+                let place = |object: &DataObject<'_>| Place {
+                    id: object.id(),
+                    start: object.value_offset(),
+                    end: object.value_offset() + object.value().len(),
+                };
+                return Ok(MerchantCode { text: text.to_owned(), fields: objects.iter().map(place).collect() });
             }
             objects.push(object);
         }
         Err(QrError::missing_crc(text.len()))
     }
 
-    /// For the builder, whose rules are stricter than the invariant.
-    pub(crate) fn from_checked(fields: Vec<(Id, String)>) -> MerchantCode {
-        MerchantCode { fields }
+    /// For the builder, whose rules are stricter than the invariant: writes the fields, and the checksum behind them.
+    pub(crate) fn from_checked<'f>(fields: impl ExactSizeIterator<Item = (Id, Cow<'f, str>)>) -> MerchantCode {
+        let mut text = String::with_capacity(TYPICAL_LENGTH);
+        let mut places = Vec::with_capacity(fields.len());
+        for (id, value) in fields {
+            tlv::write(&mut text, id, &value);
+            places.push(Place { id, start: text.len() - value.len(), end: text.len() });
+        }
+        text.push_str(CRC_HEADER);
+        let checksum = crc::spelled(crc::checksum(&text));
+        text.push_str(&checksum);
+        MerchantCode { text, fields: places }
     }
 
     /// The code's text. For a code that was read, it is the text that was read, byte for byte.
     pub fn encode(&self) -> String {
-        let mut text = self.encode_through_6304();
-        let checksum = crc::spelled(crc::checksum(&text));
-        text.push_str(&checksum);
-        text
+        self.text.clone()
     }
 
-    fn encode_through_6304(&self) -> String {
-        let mut text = String::new();
-        for (id, value) in &self.fields {
-            tlv::write(&mut text, *id, value);
-        }
-        text.push_str("6304");
-        text
+    /// The code's text, without a copy of it.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The checksum that the text carries in field 63.
     pub fn crc(&self) -> u16 {
-        crc::checksum(&self.encode_through_6304())
+        crc::checksum(&self.text[..self.text.len() - CRC_LENGTH])
     }
 
     /// All fields but the checksum, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (Id, &str)> {
-        self.fields.iter().map(|(id, value)| (*id, value.as_str()))
+        self.fields.iter().map(|place| (place.id, &self.text[place.start..place.end]))
     }
 
     /// The value of one field as it stands in the text, a template's included. The checksum is not among the fields.
@@ -244,12 +267,12 @@ impl MerchantCode {
 
 /// A value with the fields of its template, where it is one.
 pub(crate) fn taken_apart(id: Id, value: &str) -> Value<'_> {
-    match Template::read(value) {
-        Ok(template) if id.is_template() => {
-            Value::Template(template.iter().map(|object| (object.id(), object.value())).collect())
-        }
-        _ => Value::Text(value),
+    if id.is_template()
+        && let Ok(template) = Template::read(value)
+    {
+        return Value::Template(template.iter().map(|object| (object.id(), object.value())).collect());
     }
+    Value::Text(value)
 }
 
 fn check_crc(text: &str, object: &DataObject<'_>) -> Result<(), QrError> {
@@ -278,7 +301,7 @@ impl FromStr for MerchantCode {
 
 impl fmt::Display for MerchantCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.encode())
+        f.write_str(&self.text)
     }
 }
 

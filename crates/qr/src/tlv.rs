@@ -321,7 +321,16 @@ pub(crate) fn refuse_duplicates(objects: &[DataObject<'_>], within: Option<Id>) 
 
 /// Writes one data object. The rules have seen the value: it has one to 99 characters.
 pub(crate) fn write(out: &mut String, id: Id, value: &str) {
-    out.push_str(&format!("{id}{:02}{value}", value.chars().count()));
+    push_two_digits(out, id.0.into());
+    push_two_digits(out, value.chars().count());
+    out.push_str(value);
+}
+
+/// A number below 100. Every byte of a code passes here, and formatting by way of a pattern costs ten times as much.
+fn push_two_digits(out: &mut String, number: usize) {
+    for digit in [number / 10, number % 10] {
+        out.push(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0'));
+    }
 }
 
 enum TwoDigits {
