@@ -223,12 +223,8 @@ impl Postgres {
         E: From<StorageError> + Send,
     {
         let session = match self.pool.get().await {
-            Ok(connection) => Session::begin(connection, mode).await.map_err(StorageError::from),
-            Err(error) => Err(not_connected(error)),
-        };
-        let session = match session {
-            Ok(session) => Arc::new(session),
-            Err(error) => return Attempt::Settled(Err(error.into())),
+            Ok(connection) => Arc::new(Session::new(connection, mode)),
+            Err(error) => return Attempt::Settled(Err(not_connected(error).into())),
         };
         let result = work(PostgresTransaction::new(&session)).await;
         let Some(mut session) = Arc::into_inner(session) else {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::error::{StorageError, StorageErrorKind};
@@ -28,6 +28,13 @@ pub const READERS: usize = 4;
 
 /// How long another program's lock is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The bytes of a page in memory. There, a transaction sets aside a copy of each page that it touches, and small ones cost less.
+const MEMORY_PAGE: u32 = 1024;
+
+/// After how many pages of the log they are copied into the database, which holds up a commit: at four kilobytes a page, 16 MiB.
+/// SQLite's own thousand are copied four times as often, and a busy page each time anew.
+const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS_CACHED: usize = 128;
@@ -100,6 +107,7 @@ impl Sqlite {
         let engine = match location {
             Location::Memory => {
                 let mut connection = Connection::open_in_memory()?;
+                connection.pragma_update(None, "page_size", MEMORY_PAGE)?;
                 prepare(&connection)?;
                 migrate(&mut connection, migrations)?;
                 Engine::Here(Mutex::new(connection))
@@ -138,56 +146,50 @@ impl Sqlite {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let jobs = match &self.inner.engine {
-            Engine::Here(connection) => {
-                // Whoever does nothing else lets others have their turn.
-                tokio::task::consume_budget().await;
-                return self.write_here(&lock(connection), work);
-            }
-            Engine::Beside { jobs, .. } => jobs,
-        };
         let (tell, told) = oneshot::channel();
+        let then = move |result: Result<T, E>, committed: Result<(), StorageError>| {
+            // A dropped receiver has stopped waiting: nobody is left to tell.
+            let _ = tell.send(result.and_then(|value| committed.map(|()| value).map_err(E::from)));
+        };
+        self.write_then(work, then).await?;
+        told.await.map_err(|_| closed())?
+    }
+
+    /// As [`write`](Self::write), and hands what came of it to `then`, on the thread that committed: for those who gather what
+    /// many ask for into one transaction, so that nobody has to be woken only to pass the answers on. `then` gets what `work`
+    /// returned, and, if that is to be kept, whether it is durable. It should be quick, since the writer waits for it.
+    ///
+    /// Resolves when the transaction has its place in the queue; in memory when it is done. If `work` panics, its changes are
+    /// undone and `then` is dropped without being called.
+    ///
+    /// Cancellation: before it is queued nothing happens, afterwards everything.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if the store takes nothing more; `then` is dropped without being called.
+    pub async fn write_then<T, E, F, N>(&self, work: F, then: N) -> Result<(), StorageError>
+    where
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        N: FnOnce(Result<T, E>, Result<(), StorageError>) + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
         let job: Work = Box::new(move |connection| {
             let result = work(connection);
             Answer {
                 keep: result.is_ok(),
-                tell: Box::new(move |committed| {
-                    let committed = committed.map_err(|CommitFailed { kind, why }| {
-                        E::from(StorageError::new(kind, "committing").caused(why))
-                    });
-                    // A dropped receiver has stopped waiting: nobody is left to tell.
-                    let _ = tell.send(result.and_then(|value| committed.map(|()| value)));
-                }),
+                tell: Box::new(move |committed| then(result, committed.map_err(CommitFailed::into_error))),
             }
         });
-        jobs.send(job).await.map_err(|_| closed())?;
-        told.await.map_err(|_| closed())?
-    }
-
-    fn write_here<T, E, F>(&self, connection: &Connection, work: F) -> Result<T, E>
-    where
-        F: FnOnce(&Connection) -> Result<T, E>,
-        E: From<StorageError>,
-    {
-        run_cached(connection, "BEGIN IMMEDIATE").map_err(StorageError::from)?;
-        // As on disk, a panic is the caller's mistake: what was done is undone, and the store goes on.
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
-        let committed = match &result {
-            Ok(Ok(_)) => {
-                self.inner.commits.fetch_add(1, Ordering::Relaxed);
-                run_cached(connection, "COMMIT").map_err(CommitFailed::of_commit)
+        match &self.inner.engine {
+            Engine::Here(connection) => {
+                // Whoever does nothing else lets others have their turn.
+                tokio::task::consume_budget().await;
+                commit_group(&lock(connection), job, || None, &self.inner.commits);
+                Ok(())
             }
-            _ => Ok(()),
-        };
-        // Open still, unless it was committed, or SQLite has undone it by itself for lack of room.
-        if !connection.is_autocommit() {
-            run_cached(connection, "ROLLBACK").map_err(StorageError::from)?;
+            Engine::Beside { jobs, .. } => jobs.send(job).await.map_err(|_| closed()),
         }
-        committed.map_err(|CommitFailed { kind, why }| StorageError::new(kind, "committing").caused(why))?;
-        result.unwrap_or_else(|_| {
-            tracing::error!("a transaction panicked and was undone");
-            Err(closed().into())
-        })
     }
 
     /// Runs `work` on what is committed. On disk, readers never wait for the writer.
@@ -297,7 +299,10 @@ fn prepare(connection: &Connection) -> Result<(), StorageError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Otherwise what a savepoint sets aside goes to a file as soon as it is more than a few pages.
+    connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(())
 }
@@ -312,67 +317,94 @@ impl Writer {
     fn run(mut self) {
         // Until the last sender is gone.
         while let Some(first) = self.queue.blocking_recv() {
-            self.commit_group(first);
-        }
-    }
-
-    /// Runs the first transaction and those that are waiting behind it, commits once, and then tells each.
-    fn commit_group(&mut self, first: Work) {
-        let transaction = match Transaction::new(&mut self.connection, TransactionBehavior::Immediate) {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                tracing::error!(%error, "a transaction could not begin");
-                // Dropping the job tells its caller that the store isn't available.
-                return;
-            }
-        };
-        let mut group = Group::default();
-        group.run(&transaction, first);
-        while group.size < GROUP_MAX && group.broken.is_none() {
-            let Ok(work) = self.queue.try_recv() else { break };
-            group.run(&transaction, work);
-        }
-        let committed = match group.broken {
-            Some(broken) => Err(broken),
-            None => transaction.commit().map_err(CommitFailed::of_commit),
-        };
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        for tell in group.answers {
-            tell(committed.clone());
+            commit_group(&self.connection, first, || self.queue.try_recv().ok(), &self.commits);
         }
     }
 }
 
+/// Runs the first transaction and those that are waiting behind it, commits once, and then tells each.
+fn commit_group(connection: &Connection, first: Work, mut next: impl FnMut() -> Option<Work>, commits: &AtomicU64) {
+    let mut group = Group { connection, size: 0, kept: false, answers: Vec::new(), broken: None };
+    if let Err(error) = run_cached(connection, BEGIN) {
+        tracing::error!(%error, "a transaction could not begin");
+        // Dropping the job tells its caller that the store isn't available.
+        return;
+    }
+    group.run(first);
+    while group.size < GROUP_MAX && group.broken.is_none() {
+        let Some(work) = next() else { break };
+        group.run(work);
+    }
+    let committed = match group.broken {
+        Some(broken) => Err(broken),
+        None => run_cached(connection, "COMMIT").map_err(CommitFailed::of_commit),
+    };
+    // Open still if the commit failed, unless SQLite has undone it by itself for lack of room.
+    if committed.is_err()
+        && !connection.is_autocommit()
+        && let Err(error) = run_cached(connection, UNDO)
+    {
+        tracing::error!(%error, "a transaction could not be undone");
+    }
+    if group.kept && committed.is_ok() {
+        commits.fetch_add(1, Ordering::Relaxed);
+    }
+    for tell in group.answers {
+        tell(committed.clone());
+    }
+}
+
+/// There is one writer of ours; another program's lock is waited for here, and not in the middle.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const UNDO: &str = "ROLLBACK";
+
 /// The transactions that one commit will hold.
-#[derive(Default)]
-struct Group {
+struct Group<'c> {
+    connection: &'c Connection,
     size: usize,
+    /// Whether the open transaction holds what somebody wants to keep.
+    kept: bool,
     answers: Vec<Tell>,
     /// Set when SQLite lost the whole group, as a full disk makes it do.
     broken: Option<CommitFailed>,
 }
 
-impl Group {
-    /// Runs one transaction inside a savepoint of its own, so that its failure undoes its changes and no others.
-    fn run(&mut self, transaction: &Transaction<'_>, work: Work) {
-        const BEGIN: &str = "SAVEPOINT one";
+impl Group<'_> {
+    /// Runs one transaction so that its failure undoes its changes and no others. As long as there are no others, that takes no
+    /// savepoint: for one, SQLite sets aside a copy of each page that is touched.
+    fn run(&mut self, work: Work) {
+        const MARK: &str = "SAVEPOINT one";
         const KEEP: &str = "RELEASE one";
-        const UNDO: &str = "ROLLBACK TO one";
+        const UNDO_TO_MARK: &str = "ROLLBACK TO one";
         self.size += 1;
-        let begun = run_cached(transaction, BEGIN);
+        let marked = self.kept;
+        let begun = if marked { run_cached(self.connection, MARK) } else { Ok(()) };
         // A panic is the caller's mistake: the caller is told that its transaction is lost, the store goes on.
-        let answer = catch_unwind(AssertUnwindSafe(|| work(transaction)));
+        let answer = catch_unwind(AssertUnwindSafe(|| work(self.connection)));
         let keep = answer.as_ref().is_ok_and(|answer| answer.keep);
-        let undone = begun.and_then(|()| if keep { Ok(()) } else { run_cached(transaction, UNDO) });
-        let ended = undone.and_then(|()| run_cached(transaction, KEEP));
+        let ended = begun.and_then(|()| match (marked, keep) {
+            (true, true) => run_cached(self.connection, KEEP),
+            (true, false) => run_cached(self.connection, UNDO_TO_MARK).and_then(|()| run_cached(self.connection, KEEP)),
+            // SQLite ends a transaction by itself when it has no room to go on. What others want isn't in it yet.
+            (false, true) if self.connection.is_autocommit() => Err(lost()),
+            (false, true) => Ok(()),
+            (false, false) if self.connection.is_autocommit() => run_cached(self.connection, BEGIN),
+            (false, false) => run_cached(self.connection, UNDO).and_then(|()| run_cached(self.connection, BEGIN)),
+        });
+        self.kept |= keep;
         if let Err(error) = ended {
-            self.broken = Some(CommitFailed::before_commit(&error, transaction.is_autocommit()));
+            self.broken = Some(CommitFailed::before_commit(&error, self.connection.is_autocommit()));
         }
         match answer {
             Ok(answer) => self.answers.push(answer.tell),
             Err(_) => tracing::error!("a transaction panicked and was undone"),
         }
     }
+}
+
+/// A transaction that is gone although nothing in it failed.
+fn lost() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT), None)
 }
 
 impl CommitFailed {
@@ -391,5 +423,9 @@ impl CommitFailed {
             _ => StorageErrorKind::Unknown,
         };
         Self { kind, why: "the commit of this transaction's group failed".into() }
+    }
+
+    fn into_error(self) -> StorageError {
+        StorageError::new(self.kind, "committing").caused(self.why)
     }
 }

@@ -1,6 +1,7 @@
 //! A transaction: what a closure may do inside it, and how it begins and ends.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use deadpool_postgres::{ClientWrapper, Object};
@@ -35,8 +36,7 @@ impl PostgresTransaction {
     ///
     /// [`StorageError`] if the statement or a parameter is wrong, or the server gave up on it.
     pub async fn execute(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
-        let statement = self.prepare(sql).await?;
-        self.session.client().execute(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+        self.run(sql, async |client, statement| client.execute(statement, params).await).await
     }
 
     /// Runs a query, and returns all its rows: a query of unknown length has a `LIMIT`.
@@ -47,8 +47,7 @@ impl PostgresTransaction {
     ///
     /// [`StorageError`] if the query or a parameter is wrong, or the server gave up on it.
     pub async fn query(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StorageError> {
-        let statement = self.prepare(sql).await?;
-        self.session.client().query(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+        self.run(sql, async |client, statement| client.query(statement, params).await).await
     }
 
     /// Runs a query of at most one row.
@@ -59,8 +58,7 @@ impl PostgresTransaction {
     ///
     /// As for [`query`](Self::query), or if there is more than one row.
     pub async fn query_opt(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, StorageError> {
-        let statement = self.prepare(sql).await?;
-        self.session.client().query_opt(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+        self.run(sql, async |client, statement| client.query_opt(statement, params).await).await
     }
 
     /// Runs a query of exactly one row.
@@ -71,8 +69,35 @@ impl PostgresTransaction {
     ///
     /// As for [`query`](Self::query), or if there is no row or more than one.
     pub async fn query_one(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, StorageError> {
-        let statement = self.prepare(sql).await?;
-        self.session.client().query_one(&statement, params).await.map_err(|error| self.session.failed(sql, &error))
+        self.run(sql, async |client, statement| client.query_one(statement, params).await).await
+    }
+
+    /// Gives the transaction up because another one was in the way, as the server itself does: it is run again from the start.
+    /// For what only the closure can see, such as a row that is there where it was to be inserted. `said` names it, without
+    /// values.
+    pub fn conflict(&self, said: &'static str) -> StorageError {
+        let kind = StorageErrorKind::Unavailable;
+        // Only the first failure counts.
+        let _ = self.session.failure.set(Failure { kind, conflict: true, said: said.to_owned() });
+        StorageError::new(kind, "PostgreSQL").caused(said)
+    }
+
+    async fn run<R>(
+        &self,
+        sql: &str,
+        ask: impl AsyncFnOnce(&ClientWrapper, &Statement) -> Result<R, Error>,
+    ) -> Result<R, StorageError> {
+        let session = &*self.session;
+        let asked = async {
+            let statement = self.prepare(sql).await?;
+            ask(session.client(), &statement).await.map_err(|error| session.failed(sql, &error))
+        };
+        let Some(begin) = session.beginning() else { return asked.await };
+        // Sent before anything else is, and answered with the first answer: a round trip less. It fails only where the
+        // connection is lost, or the server stops, and then nothing after it succeeds.
+        let begun =
+            async { session.client().batch_execute(&begin).await.map_err(|error| session.failed(&begin, &error)) };
+        tokio::try_join!(biased; begun, asked).map(|((), answer)| answer)
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement, StorageError> {
@@ -106,15 +131,21 @@ pub(super) struct Failure {
 /// still be at a statement, and nobody should get a connection with somebody else's statement before theirs.
 pub(super) struct Session {
     connection: Option<Object>,
+    mode: Mode,
+    /// Whether the transaction was begun. It is with its first statement.
+    begun: AtomicBool,
     /// The first failure of a statement. PostgreSQL answers a commit after it with a silent rollback.
     failure: OnceLock<Failure>,
 }
 
 impl Session {
-    pub(super) async fn begin(connection: Object, mode: Mode) -> Result<Self, Error> {
-        let session = Self { connection: Some(connection), failure: OnceLock::new() };
-        session.client().batch_execute(&mode.begin()).await?;
-        Ok(session)
+    pub(super) fn new(connection: Object, mode: Mode) -> Self {
+        Self { connection: Some(connection), mode, begun: AtomicBool::new(false), failure: OnceLock::new() }
+    }
+
+    /// How the transaction begins, for whoever asks first.
+    fn beginning(&self) -> Option<String> {
+        (!self.begun.swap(true, Ordering::AcqRel)).then(|| self.mode.begin())
     }
 
     pub(super) async fn commit(self) -> Result<(), Error> {
@@ -127,6 +158,10 @@ impl Session {
     }
 
     async fn end(mut self, how: &str) -> Result<(), Error> {
+        if !*self.begun.get_mut() {
+            drop(self.connection.take());
+            return Ok(());
+        }
         let ended = self.client().batch_execute(how).await;
         // A commit that is refused ends the transaction as well.
         if ended.as_ref().err().is_none_or(sqlstate::is_refusal) {
