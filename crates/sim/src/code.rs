@@ -2,10 +2,12 @@
 //!
 //! guide:qr-2 guide:qr-3 guide:qr-4 guide:qr-5 guide:qr-7 guide:qr-8
 
+use std::sync::LazyLock;
+
 use asaanbill_core::{Amount, NewPayment, Payment};
 use asaanbill_qr::{
-    Initiation, MAX_AMOUNT_LENGTH, MAX_BILL_NUMBER_LENGTH, MerchantCode, MerchantName, QrError, RAAST_PLACEHOLDER_GUID,
-    RaastAccount, RaastDate,
+    Initiation, MAX_AMOUNT_LENGTH, MAX_BILL_NUMBER_LENGTH, MerchantCode, MerchantCodeBuilder, MerchantName, QrError,
+    RAAST_PLACEHOLDER_GUID, RaastAccount, RaastDate,
 };
 
 /// The merchant category of the guide's sample: schools and colleges. (implied)
@@ -29,19 +31,19 @@ pub(crate) fn qr_string(payment: &Payment) -> String {
     payment.stage.psid().and_then(|psid| code(payment, psid.as_str()).ok()).map_or_else(String::new, |c| c.to_string())
 }
 
+/// What all codes have in common, checked once: a page of the list has a hundred codes.
+static COMMON: LazyLock<Result<MerchantCodeBuilder, QrError>> = LazyLock::new(|| {
+    let account = RaastAccount::new(RAAST_PLACEHOLDER_GUID, BANK, ACCOUNT)?;
+    Ok(MerchantCode::builder().initiation(Initiation::Static).raast(&account).category(CATEGORY).city(CITY))
+});
+
 fn code(payment: &Payment, psid: &str) -> Result<MerchantCode, QrError> {
-    let initiation = match payment.new {
-        NewPayment::DynamicQr(_) => Initiation::Dynamic,
-        NewPayment::Psid(_) | NewPayment::StaticQr(_) | NewPayment::OpenQr(_) => Initiation::Static,
-    };
     let name = MerchantName::fit(payment.new.title().map_or(UNTITLED, |title| title.as_str().trim()));
-    let mut code = MerchantCode::builder()
-        .initiation(initiation)
-        .raast(&RaastAccount::new(RAAST_PLACEHOLDER_GUID, BANK, ACCOUNT)?)
-        .category(CATEGORY)
-        .fitted_name(&name, LANGUAGE)
-        .city(CITY)
-        .bill_number(bill_number(&payment.shown_identifier(), psid));
+    let mut code =
+        COMMON.clone()?.fitted_name(&name, LANGUAGE).bill_number(bill_number(&payment.shown_identifier(), psid));
+    if let NewPayment::DynamicQr(_) = payment.new {
+        code = code.initiation(Initiation::Dynamic);
+    }
     if let Some(amount) = payment.new.amount().and_then(two_places) {
         code = code.amount(amount);
     }

@@ -4,15 +4,20 @@
 //! guide:pay-9
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use asaanbill_storage::{StorageError, StorageErrorKind};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use asaanbill_storage::rusqlite::Connection;
+use asaanbill_storage::{Sqlite, StorageError, StorageErrorKind};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::effect::{Effect, Effects};
 use crate::hub::{self, Act, BulkProgress, Cause, Command, Outcome};
-use crate::store::{Plan, Script, Seed, Set, Store};
+#[cfg(feature = "postgres")]
+use crate::store::Server;
+use crate::store::{History, Plan, Script, Seed, Set, Store, at_once};
 
 /// The most records that a set of commands is gathered up to. More would make the first of them wait without sharing the commit
 /// much better.
@@ -21,27 +26,30 @@ pub(crate) const SET_MAX: usize = 512;
 /// How many commands may wait for their set; then those who ask wait.
 const QUEUE_MAX: usize = 4096;
 
-/// How many sets are under way on a server at once: one is decided while the other is committed. SQLite has one writer.
-const SETS_AT_ONCE: usize = 2;
-
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
-    desk: Desk,
+    desk: Arc<Desk>,
     queue: mpsc::Sender<Asked>,
 }
 
 /// What it takes to commit a set.
-#[derive(Clone)]
 struct Desk {
     store: Store,
     clock: Clock,
     seed: Option<Seed>,
     progress: BulkProgress,
     plan: Arc<Plan>,
-    bells: Arc<Bells>,
-    effects: Arc<Effects>,
+    bells: Bells,
+    effects: Effects,
+    history: History,
+    /// The commands that wait. Whoever is free to commit takes them: on SQLite the writer itself.
+    waiting: Mutex<mpsc::Receiver<Asked>>,
+    /// Whether a commit is on its way that will take those that wait.
+    called: AtomicBool,
+    /// Where commits are called from.
+    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -76,12 +84,23 @@ pub(crate) struct Parts {
 }
 
 impl Engine {
-    /// Spawns the task that commits sets. It ends with the last clone.
+    /// Begins to take commands. To be called on a runtime.
     pub(crate) fn start(parts: Parts) -> Self {
         let Parts { store, clock, seed, progress, plan } = parts;
-        let desk = Desk { store, clock, seed, progress, plan, bells: Arc::default(), effects: Arc::default() };
-        let (queue, asked) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(desk.clone().commit_sets(asked));
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        let desk = Arc::new(Desk {
+            store,
+            clock,
+            seed,
+            progress,
+            plan,
+            bells: Bells::default(),
+            effects: Effects::default(),
+            history: History::default(),
+            waiting: Mutex::new(waiting),
+            called: AtomicBool::new(false),
+            runtime: Handle::current(),
+        });
         Self(Arc::new(Inner { desk, queue }))
     }
 
@@ -112,15 +131,16 @@ impl Engine {
         let (tell, told) = oneshot::channel();
         let asked = Asked { command: Command { act, cause }, tell };
         self.0.queue.send(asked).await.map_err(|_| closed())?;
+        self.0.desk.call();
         told.await.map_err(|_| closed())?
     }
 
     /// Changes something that isn't a command's business.
-    pub(crate) async fn change<S: Script>(&self, script: S) -> Result<S::Answer, StorageError> {
+    pub(crate) async fn change<S: Script + 'static>(&self, script: S) -> Result<S::Answer, StorageError> {
         self.store().change(script).await
     }
 
-    pub(crate) async fn look<S: Script>(&self, script: S) -> Result<S::Answer, StorageError> {
+    pub(crate) async fn look<S: Script + 'static>(&self, script: S) -> Result<S::Answer, StorageError> {
         self.store().look(script).await
     }
 
@@ -159,68 +179,139 @@ fn closed() -> StorageError {
     StorageError::closed()
 }
 
+/// Commands that were taken together, and those who wait for what comes of each.
+#[derive(Default)]
+struct Taken {
+    commands: Vec<Command>,
+    tell: Vec<oneshot::Sender<Result<Outcome, StorageError>>>,
+}
+
+impl Taken {
+    fn push(&mut self, Asked { command, tell }: Asked) {
+        self.commands.push(command);
+        self.tell.push(tell);
+    }
+
+    fn into_singles(self) -> impl Iterator<Item = Self> {
+        let singles = self.commands.into_iter().zip(self.tell);
+        singles.map(|(command, tell)| Self { commands: vec![command], tell: vec![tell] })
+    }
+}
+
 impl Desk {
-    async fn commit_sets(self, mut queue: mpsc::Receiver<Asked>) {
-        let at_once = if self.store.is_shared() { SETS_AT_ONCE } else { 1 };
-        let free = Arc::new(Semaphore::new(at_once));
-        loop {
-            // Gathering goes on while nothing more can be committed.
-            let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-            let Some(first) = queue.recv().await else { return };
-            let set = gather(first, &mut queue);
-            if at_once == 1 {
-                self.commit(set).await;
-                continue;
-            }
-            let desk = self.clone();
-            tokio::spawn(async move {
-                desk.commit(set).await;
-                drop(permit);
+    /// Sees to it that the commands that wait are committed.
+    fn call(self: &Arc<Self>) {
+        if !self.called.swap(true, Ordering::AcqRel) {
+            let desk = Arc::clone(self);
+            self.runtime.spawn(async move {
+                match &desk.store {
+                    Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
+                    #[cfg(feature = "postgres")]
+                    Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
+                }
             });
         }
     }
 
-    /// Commits a set, and tells each what came of it. If the set fails for what it holds, each command is tried by itself, so that
-    /// none fails for another.
-    async fn commit(&self, set: Vec<Asked>) {
-        let (commands, tell): (Vec<_>, Vec<_>) = set.into_iter().map(|asked| (asked.command, asked.tell)).unzip();
-        let commands = Arc::new(commands);
-        match self.decide(Arc::clone(&commands)).await {
+    /// The commands that wait, up to a set's size.
+    fn take(self: &Arc<Self>) -> Taken {
+        // Before they are looked for: who comes later calls again.
+        self.called.store(false, Ordering::Release);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, mut weight) = (Taken::default(), 0);
+        while weight < SET_MAX {
+            let Ok(asked) = waiting.try_recv() else { return taken };
+            weight += asked.command.weight();
+            taken.push(asked);
+        }
+        if !waiting.is_empty() {
+            self.call();
+        }
+        taken
+    }
+
+    /// Commits what `take` gives when the writer comes to it, and tells each what came of it.
+    async fn commit_by_writer(
+        self: &Arc<Self>,
+        sqlite: &Sqlite,
+        take: impl FnOnce(&Arc<Self>) -> Taken + Send + 'static,
+    ) {
+        let (deciding, telling) = (Arc::clone(self), Arc::clone(self));
+        let work = move |connection: &Connection| {
+            let taken = take(&deciding);
+            let decided = at_once(&deciding.set(&taken.commands), connection);
+            match decided {
+                Ok(outcomes) => Ok((taken, outcomes)),
+                Err(error) => Err((taken, error)),
+            }
+        };
+        let then = move |result, committed: Result<(), StorageError>| match (result, committed) {
+            (Ok((taken, outcomes)), Ok(())) => telling.tell(taken, Ok(outcomes)),
+            (Ok((taken, _)), Err(error)) | (Err((taken, error)), _) => telling.tell(taken, Err(error)),
+        };
+        if let Err(error) = sqlite.write_then(work, then).await {
+            // Nothing will be committed any more. Those who wait have waited long enough.
+            self.tell(self.take(), Err(error));
+        }
+    }
+
+    /// Commits what `take` gives when a lane is free, and tells each what came of it. Gathering goes on while none is.
+    #[cfg(feature = "postgres")]
+    async fn commit_on_server(self: &Arc<Self>, server: &Server, take: impl FnOnce(&Arc<Self>) -> Taken) {
+        let Some(lane) = server.lane().await else { return };
+        let taken = take(self);
+        if !taken.commands.is_empty() {
+            let outcomes = lane.change(&self.set(&taken.commands)).await;
+            self.tell(taken, outcomes);
+        }
+    }
+
+    /// The script that decides commands as one set.
+    fn set<'s>(&'s self, commands: &'s [Command]) -> impl Script<Answer = Vec<Outcome>> + 's {
+        let progress = self.progress;
+        Set {
+            wants: hub::wants(commands, self.seed.is_some(), progress),
+            seed: self.seed,
+            clock: &self.clock,
+            plan: &*self.plan,
+            history: &self.history,
+            decide: move |book: &mut _, now| hub::decide(commands, progress, book, now),
+        }
+    }
+
+    /// Tells each what came of its command. If the set failed for what it holds, each command is tried by itself, so that none
+    /// fails for another.
+    fn tell(self: &Arc<Self>, taken: Taken, outcomes: Result<Vec<Outcome>, StorageError>) {
+        match outcomes {
             Ok(outcomes) => {
-                self.ring_for(&commands);
-                for (tell, outcome) in tell.into_iter().zip(outcomes) {
+                self.ring_for(&taken.commands);
+                for (tell, outcome) in taken.tell.into_iter().zip(outcomes) {
                     // Somebody who hung up has no interest in it.
                     let _ = tell.send(Ok(outcome));
                 }
             }
-            Err(error) if commands.len() > 1 && error.kind() == StorageErrorKind::Statement => {
-                let Some(commands) = Arc::into_inner(commands) else { return };
-                for (command, tell) in commands.into_iter().zip(tell) {
-                    let command = Arc::new(vec![command]);
-                    let outcome = self.decide(Arc::clone(&command)).await;
-                    self.ring_for(&command);
-                    let _ = tell.send(outcome.and_then(|mut outcomes| outcomes.pop().ok_or_else(closed)));
-                }
+            Err(error) if taken.commands.len() > 1 && error.kind() == StorageErrorKind::Statement => {
+                let desk = Arc::clone(self);
+                self.runtime.spawn(async move { desk.commit_singly(taken).await });
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, commands = commands.len(), "a set failed");
-                for tell in tell {
+                let commands = taken.commands.len();
+                tracing::error!(error = &error as &dyn std::error::Error, commands, "a set failed");
+                for tell in taken.tell {
                     let _ = tell.send(Err(error.repeated()));
                 }
             }
         }
     }
 
-    async fn decide(&self, commands: Arc<Vec<Command>>) -> Result<Vec<Outcome>, StorageError> {
-        let progress = self.progress;
-        let set = Set {
-            wants: hub::wants(&commands, self.seed.is_some()),
-            seed: self.seed,
-            clock: self.clock.clone(),
-            plan: Arc::clone(&self.plan),
-            decide: move |book: &mut _, now| hub::decide(&commands, progress, book, now),
-        };
-        self.store.change(set).await
+    async fn commit_singly(self: Arc<Self>, taken: Taken) {
+        for single in taken.into_singles() {
+            match &self.store {
+                Store::Sqlite(sqlite) => self.commit_by_writer(sqlite, |_| single).await,
+                #[cfg(feature = "postgres")]
+                Store::Postgres(server) => Box::pin(self.commit_on_server(server, |_| single)).await,
+            }
+        }
     }
 
     fn ring_for(&self, commands: &[Command]) {
@@ -236,18 +327,6 @@ impl Desk {
             }
         }
     }
-}
-
-/// The first command and those that wait behind it, up to a set's size.
-fn gather(first: Asked, queue: &mut mpsc::Receiver<Asked>) -> Vec<Asked> {
-    let mut weight = first.command.weight();
-    let mut set = vec![first];
-    while weight < SET_MAX {
-        let Ok(asked) = queue.try_recv() else { break };
-        weight += asked.command.weight();
-        set.push(asked);
-    }
-    set
 }
 
 impl fmt::Debug for Engine {

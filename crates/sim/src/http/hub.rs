@@ -17,10 +17,12 @@ use asaanbill_wire::{
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request};
 use http_body_util::LengthLimitError;
+use serde::Deserialize;
 
-use super::{REQUEST_BODY_MAX, json};
+use super::{REQUEST_BODY_MAX, written};
 use crate::Sim;
 use crate::code::qr_string;
 use crate::hub::{self, Act, Batch, BulkProgress, Cause, Outcome, Refusal};
@@ -30,15 +32,29 @@ use crate::store::Access;
 /// The segment with which the staging system's base begins.
 const FIRST_SEGMENT: &str = "payment-hub";
 
+/// A request's body.
+pub(super) enum Payload {
+    /// It was read already, to its end.
+    Read(Bytes),
+    /// It comes.
+    Coming(Body),
+}
+
 /// Answers whatever comes that isn't the simulator's own.
 pub(super) async fn answer(State(sim): State<Sim>, request: Request<Body>) -> Response {
-    let uri = request.uri().clone();
-    match operate(&sim, request).await {
+    operation(&sim, request.map(Payload::Coming)).await.map(Body::from)
+}
+
+/// Answers a request for an operation.
+pub(super) async fn operation(sim: &Sim, request: Request<Payload>) -> http::Response<Bytes> {
+    let (parts, payload) = request.into_parts();
+    match operate(sim, &parts, payload).await {
         Ok(response) => response,
         Err(Refusal { status, message, data, retry_after }) => {
-            let mut response = json(status, &Envelope::new(status.as_u16(), &message, data));
+            let mut response = written(status, &Envelope::new(status.as_u16(), &message, data));
             if status == StatusCode::METHOD_NOT_ALLOWED {
-                response.headers_mut().extend(allowed(uri.path()).map(|method| (header::ALLOW, method)));
+                let methods = allowed(parts.uri.path()).map(|method| (header::ALLOW, method));
+                response.headers_mut().extend(methods);
             }
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -48,8 +64,9 @@ pub(super) async fn answer(State(sim): State<Sim>, request: Request<Body>) -> Re
     }
 }
 
-async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
+type Answered = Result<http::Response<Bytes>, Refusal>;
+
+async fn operate(sim: &Sim, parts: &request::Parts, body: Payload) -> Answered {
     let (endpoint, value) = route(&parts.method, parts.uri.path())?;
     if endpoint == Endpoint::Login {
         let user = header(&parts.headers, USERNAME_HEADER)?.to_owned();
@@ -104,8 +121,8 @@ async fn operate(sim: &Sim, request: Request<Body>) -> Result<Response, Refusal>
     }
 }
 
-fn show(data: impl serde::Serialize) -> Result<Response, Refusal> {
-    Ok(json(StatusCode::OK, &Envelope::success(data)))
+fn show(data: impl serde::Serialize) -> Answered {
+    Ok(written(StatusCode::OK, &Envelope::success(data)))
 }
 
 /// The operation that a request means, if it means one.
@@ -175,19 +192,30 @@ async fn authorize(sim: &Sim, endpoint: Endpoint, headers: &HeaderMap) -> Result
     if channel == access.channel && allowed { Ok(access) } else { Err(forbidden()) }
 }
 
-/// A body that says that it is JSON, as text that was checked as UTF-8 once.
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<String, Refusal> {
+/// A body that says that it is JSON.
+async fn read_body(headers: &HeaderMap, body: Payload) -> Result<Bytes, Refusal> {
     let invalid = || Refusal::bad_request(Message::InvalidBody);
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Message::TooLarge.as_str());
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(invalid());
     }
-    let bytes = axum::body::to_bytes(body, REQUEST_BODY_MAX).await.map_err(|error| {
-        let too_large = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
-        if too_large { Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, Message::TooLarge.as_str()) } else { invalid() }
-    })?;
-    String::from_utf8(bytes.into()).map_err(|_| invalid())
+    match body {
+        Payload::Read(bytes) if bytes.len() > REQUEST_BODY_MAX => Err(too_large()),
+        Payload::Read(bytes) => Ok(bytes),
+        Payload::Coming(body) => axum::body::to_bytes(body, REQUEST_BODY_MAX).await.map_err(|error| {
+            let over = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
+            if over { too_large() } else { invalid() }
+        }),
+    }
+}
+
+/// Reads JSON, out of bytes that are checked as UTF-8 once.
+fn read_json<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Refusal> {
+    let invalid = || Refusal::bad_request(Message::InvalidBody);
+    let text = std::str::from_utf8(body).map_err(|_| invalid())?;
+    serde_json::from_str(text).map_err(|_| invalid())
 }
 
 /// A query's parameters, in order.
@@ -232,8 +260,8 @@ impl<'q> Query<'q> {
     }
 }
 
-async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal> {
-    let request: LoginRequest = serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
+async fn login(sim: &Sim, user: String, body: &[u8]) -> Answered {
+    let request: LoginRequest = read_json(body)?;
     let credentials = hub::Credentials { user, password: request.password };
     let (access, token) = sim.login(credentials).await?;
     show(LoginAnswer {
@@ -247,9 +275,9 @@ async fn login(sim: &Sim, user: String, body: &str) -> Result<Response, Refusal>
     })
 }
 
-async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str, cause: Cause) -> Result<Response, Refusal> {
+async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &[u8], cause: Cause) -> Answered {
     let invalid = || Refusal::bad_request(Message::InvalidBody);
-    let request: AddRequest<'_> = serde_json::from_str(body).map_err(|_| invalid())?;
+    let request: AddRequest<'_> = read_json(body)?;
     let fields = request.payment.fields(literals(sim)).map_err(|NotText| invalid())?;
     let new = NewPayment::parse(kind, &fields).map_err(|bad| {
         let problems: Vec<String> = bad.errors().iter().map(refusal).collect();
@@ -261,13 +289,12 @@ async fn add(sim: &Sim, channel: ChannelId, kind: PaymentKind, body: &str, cause
     }
 }
 
-async fn add_bulk(sim: &Sim, channel: ChannelId, body: &str, cause: Cause) -> Result<Response, Refusal> {
-    let request: BulkRequest<'_> =
-        serde_json::from_str(body).map_err(|_| Refusal::bad_request(Message::InvalidBody))?;
+async fn add_bulk(sim: &Sim, channel: ChannelId, body: &[u8], cause: Cause) -> Answered {
+    let request: BulkRequest<'_> = read_json(body)?;
     let mut batch = Batch::read(&request, literals(sim))?;
     let good = std::mem::take(&mut batch.good);
     match sim.engine().ask(Act::Accept { channel, good }, cause).await? {
-        Outcome::Accepted(id) => Ok(json(StatusCode::OK, &batch.answer(id))),
+        Outcome::Accepted(id) => Ok(written(StatusCode::OK, &batch.answer(id))),
         _ => Err(StorageError::closed().into()),
     }
 }

@@ -28,6 +28,7 @@ use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -49,14 +50,12 @@ pub const REQUEST_BODY_MAX: usize = 4 * 1024 * 1024;
 /// The most bytes of an imported snapshot: 500,000 rows of some 400 bytes.
 const IMPORT_MAX: usize = 256 * 1024 * 1024;
 
+/// What most answers need, in bytes, so that they are written without growing.
+const TYPICAL_ANSWER: usize = 1024;
+
 pub(crate) use passage::{Dropped, Passage};
 
-/// What a server serves: everything, behind the journal and the faults.
-pub(crate) fn router(sim: Sim) -> Router {
-    Router::new().fallback_service(passage(sim).answering())
-}
-
-/// The same for a caller who takes the end of a connection for what it is.
+/// Everything, behind the journal and the faults.
 pub(crate) fn passage(sim: Sim) -> Passage {
     let pages = pages(sim.clone());
     Passage::new(sim, pages)
@@ -103,19 +102,26 @@ fn pages(sim: Sim) -> Router {
 /// Serves plain HTTP until `stop` resolves, and then finishes what is in flight.
 pub(crate) async fn serve(sim: &Sim, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
     let guard = guard::Guard::new(sim.settings().admin.clone(), listener.local_addr()?);
-    serve::serve(listener, router(sim.clone()), guard, serve::Security::Plain, stop).await
+    serve::serve(listener, passage(sim.clone()).answering(), guard, serve::Security::Plain, stop).await
 }
 
 /// A JSON answer. What can't be written as JSON is the simulator's own mistake.
 fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let (status, body) = match serde_json::to_vec(body) {
-        Ok(body) => (status, body),
+    written(status, body).map(Body::from)
+}
+
+/// The same with its body as bytes.
+fn written(status: StatusCode, body: &impl Serialize) -> http::Response<Bytes> {
+    let mut bytes = Vec::with_capacity(TYPICAL_ANSWER);
+    let status = match serde_json::to_writer(&mut bytes, body) {
+        Ok(()) => status,
         Err(error) => {
             tracing::error!(%error, "an answer could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, Vec::new())
+            bytes.clear();
+            StatusCode::INTERNAL_SERVER_ERROR
         }
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = http::Response::new(Bytes::from(bytes));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

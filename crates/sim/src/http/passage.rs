@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
+use super::hub::Payload;
 use super::{DropConnection, REQUEST_BODY_MAX, hub, json};
 use crate::Sim;
 use crate::fault::{Asking, Cut, Drip, FaultKind, damage};
@@ -52,12 +53,33 @@ impl std::error::Error for Dropped {}
 #[derive(Clone, Debug)]
 pub(crate) struct Passage {
     sim: Sim,
+    /// The simulator's own pages, and whatever isn't an operation of the hub.
     router: Router,
+    /// Whether the router answers operations too, as something in the hub's place.
+    #[cfg(test)]
+    in_its_place: bool,
 }
 
 impl Passage {
     pub(crate) fn new(sim: Sim, router: Router) -> Self {
-        Self { sim, router }
+        Self {
+            sim,
+            router,
+            #[cfg(test)]
+            in_its_place: false,
+        }
+    }
+
+    /// Who answers a request.
+    fn desk(&self, endpoint: Option<Endpoint>) -> Desk<'_> {
+        #[cfg(test)]
+        if self.in_its_place {
+            return Desk::Router(self.router.clone());
+        }
+        match endpoint {
+            Some(_) => Desk::Hub(&self.sim),
+            None => Desk::Router(self.router.clone()),
+        }
     }
 
     /// For a server.
@@ -111,25 +133,62 @@ impl Service<Request<Body>> for Answering {
     }
 }
 
-async fn pass(passage: Passage, request: Request<Body>) -> Result<Response, Dropped> {
-    let Passage { sim, mut router } = passage;
+/// Who answers.
+enum Desk<'s> {
+    /// The hub. Most requests are for it, and a router would cost them as much as their own work does.
+    Hub(&'s Sim),
+    Router(Router),
+}
+
+impl Desk<'_> {
+    async fn answer(self, head: request::Parts, payload: Payload) -> Answer {
+        match self {
+            Self::Hub(sim) => Answer::Written(hub::operation(sim, Request::from_parts(head, payload)).await),
+            Self::Router(mut router) => {
+                let body = match payload {
+                    Payload::Read(bytes) => Body::from(bytes),
+                    Payload::Coming(body) => body,
+                };
+                Answer::Coming(forward(&mut router, Request::from_parts(head, body)).await)
+            }
+        }
+    }
+}
+
+/// An answer on its way back.
+enum Answer {
+    Written(Response<Bytes>),
+    Coming(Response),
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Written(answer) => answer.map(Body::from),
+            Answer::Coming(answer) => answer,
+        }
+    }
+}
+
+async fn pass(mut passage: Passage, request: Request<Body>) -> Result<Response, Dropped> {
     let path = request.uri().path();
     if path.strip_prefix(OWN_PAGES).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-        return forward(&mut router, request).await;
+        return Ok(forward(&mut passage.router, request).await);
     }
+    let sim = &passage.sim;
     let endpoint = hub::endpoint(request.method(), path);
     let (mut head, body) = request.into_parts();
-    let mut entry = Entry::open(&sim, endpoint, &head);
+    let mut entry = Entry::open(sim, endpoint, &head);
     head.extensions.insert(entry.id());
 
     // Bodies that operations read anyway are read here, so that magic values and the journal see them.
-    let (seen, body) = match endpoint {
+    let (seen, payload) = match endpoint {
         Some(Endpoint::Login | Endpoint::Add | Endpoint::AddBulk) => {
-            let (seen, body) = read_ahead(body).await;
+            let (seen, payload) = read_ahead(body).await;
             entry.body(&seen);
-            (seen, body)
+            (seen, payload)
         }
-        _ => (Bytes::new(), body),
+        _ => (Bytes::new(), Payload::Coming(body)),
     };
     let fault = match endpoint {
         None => Ok(None),
@@ -143,9 +202,12 @@ async fn pass(passage: Passage, request: Request<Body>) -> Result<Response, Drop
         Err(problem) => return Ok(entry.close(refusal(StatusCode::BAD_REQUEST, &problem)).await),
     };
     entry.fault(fault);
+    let desk = passage.desk(endpoint);
     let Some(kind) = fault else {
-        let answer = forward(&mut router, Request::from_parts(head, body)).await?;
-        return Ok(entry.close(answer).await);
+        return Ok(match desk.answer(head, payload).await {
+            Answer::Written(answer) => entry.close_written(answer),
+            Answer::Coming(answer) => entry.close(answer).await,
+        });
     };
     if let FaultKind::Latency(by) = kind {
         sleep(by).await;
@@ -154,7 +216,7 @@ async fn pass(passage: Passage, request: Request<Body>) -> Result<Response, Drop
         Instead::Answer(answer) => Ok(entry.close(answer).await),
         Instead::Nothing => Err(entry.drop_connection()),
         Instead::Work => {
-            let answer = forward(&mut router, Request::from_parts(head, body)).await?;
+            let answer = desk.answer(head, payload).await.into();
             if kind == FaultKind::ResetAfterCommit {
                 return Err(entry.drop_connection());
             }
@@ -164,9 +226,9 @@ async fn pass(passage: Passage, request: Request<Body>) -> Result<Response, Drop
     }
 }
 
-async fn forward(router: &mut Router, request: Request<Body>) -> Result<Response, Dropped> {
+async fn forward(router: &mut Router, request: Request<Body>) -> Response {
     let Ok(answer) = router.call(request).await.map_err(|never: Infallible| match never {});
-    Ok(answer)
+    answer
 }
 
 /// What happens in place of the work, if anything does.
@@ -234,13 +296,13 @@ fn refusal(status: StatusCode, message: &str) -> Response {
 
 /// A request's body as far as the hub would read it, and the body that the hub is to read now. A body that is over the
 /// limit is over it still; one that broke off breaks off.
-async fn read_ahead(mut body: Body) -> (Bytes, Body) {
+async fn read_ahead(mut body: Body) -> (Bytes, Payload) {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             let seen = if more.is_empty() { first } else { more.freeze() };
-            return (seen, Body::new(Cut::at_once()));
+            return (seen, Payload::Coming(Body::new(Cut::at_once())));
         };
         let Ok(data) = frame.into_data() else { continue };
         if first.is_empty() && more.is_empty() {
@@ -254,7 +316,7 @@ async fn read_ahead(mut body: Body) -> (Bytes, Body) {
         }
     }
     let seen = if more.is_empty() { first } else { more.freeze() };
-    (seen.clone(), Body::from(seen))
+    (seen.clone(), Payload::Read(seen))
 }
 
 /// The journal's entry of a request that is under way. One that is dropped unfinished is noted as abandoned.
@@ -290,27 +352,32 @@ impl<'s> Entry<'s> {
         }
     }
 
+    /// Notes an answer that is in memory, and hands it on with the request's number.
+    fn close_written(mut self, answer: Response<Bytes>) -> Response {
+        let (mut head, bytes) = answer.into_parts();
+        head.headers.insert(REQUEST_ID_HEADER, HeaderValue::from(self.id.get()));
+        if let Some(draft) = &mut self.draft {
+            draft.answer(&head);
+            draft.answer_body(&bytes, self.sim.journal().limits().body_max());
+        }
+        self.note(RequestOutcome::Answered(head.status));
+        Response::from_parts(head, Body::from(bytes))
+    }
+
     /// Notes the answer, and hands it on with the request's number.
     async fn close(mut self, answer: Response) -> Response {
         let (mut head, body) = answer.into_parts();
-        head.headers.insert(REQUEST_ID_HEADER, HeaderValue::from(self.id.get()));
-        let body = match whole(body).await {
-            Ok(bytes) => {
-                if let Some(draft) = &mut self.draft {
-                    draft.answer(&head);
-                    draft.answer_body(&bytes, self.sim.journal().limits().body_max());
-                }
-                Body::from(bytes)
-            }
+        match whole(body).await {
+            Ok(bytes) => self.close_written(Response::from_parts(head, bytes)),
             Err(body) => {
+                head.headers.insert(REQUEST_ID_HEADER, HeaderValue::from(self.id.get()));
                 if let Some(draft) = &mut self.draft {
                     draft.answer(&head);
                 }
-                body
+                self.note(RequestOutcome::Answered(head.status));
+                Response::from_parts(head, body)
             }
-        };
-        self.note(RequestOutcome::Answered(head.status));
-        Response::from_parts(head, body)
+        }
     }
 
     fn drop_connection(mut self) -> Dropped {
@@ -348,7 +415,8 @@ mod tests {
     /// A hub that answers so.
     async fn hub<T: 'static>(handler: impl axum::handler::Handler<T, ()>) -> (Sim, Passage) {
         let sim = Sim::builder().build().await.unwrap();
-        let passage = Passage::new(sim.clone(), Router::new().fallback(handler));
+        let router = Router::new().fallback(handler);
+        let passage = Passage { in_its_place: true, ..Passage::new(sim.clone(), router) };
         (sim, passage)
     }
 

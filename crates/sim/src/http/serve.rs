@@ -14,7 +14,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use asaanbill_wire::Envelope;
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, Request, StatusCode, header};
@@ -28,11 +27,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
-use tower_service::Service as _;
+use tower_service::Service;
 
 use super::guard::Guard;
 use super::json;
 use super::pace::{Pace, Patience};
+use super::passage::Answering;
 use super::socket::{RequestBody, Socket};
 
 /// How many connections are served at once; more wait, unaccepted, in the system's queue. Below the 1024 files that a
@@ -115,20 +115,20 @@ pub(super) enum Security {
 /// Cancellation: all connections are dropped; what was being committed is committed or not.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    pages: Answering,
     guard: Guard,
     security: Security,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let site = Site { router, guard: Arc::new(guard), security, limits: Limits::default(), crowd: Arc::default() };
+    let site = Site { pages, guard: Arc::new(guard), security, limits: Limits::default(), crowd: Arc::default() };
     site.serve(listener, stop).await;
     Ok(())
 }
 
 /// What all connections share.
 #[derive(Clone)]
-struct Site {
-    router: Router,
+struct Site<P> {
+    pages: P,
     guard: Arc<Guard>,
     security: Security,
     limits: Limits,
@@ -136,7 +136,11 @@ struct Site {
     crowd: Arc<AtomicBool>,
 }
 
-impl Site {
+impl<P> Site<P>
+where
+    P: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    P::Future: Send,
+{
     async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let places = Arc::new(Semaphore::new(self.limits.connections));
@@ -270,12 +274,12 @@ impl Site {
         request: Request<Incoming>,
         pace: Arc<Pace>,
         local: SocketAddr,
-    ) -> impl Future<Output = Result<Response, Dropped>> + use<> {
+    ) -> impl Future<Output = Result<Response, Dropped>> + use<P> {
         pace.answering();
         let refused = self.guard.refuse(&request, local);
         let crowd = self.crowd.load(Relaxed);
         let body_pace = Arc::clone(&pace);
-        let mut router = self.router.clone();
+        let mut pages = self.pages.clone();
         async move {
             let mut response = match refused {
                 Some(refused) => {
@@ -289,7 +293,7 @@ impl Site {
                         true => Body::empty(),
                         false => Body::new(RequestBody::new(body, body_pace)),
                     });
-                    let answered: Result<Response, Infallible> = router.call(request).await;
+                    let answered: Result<Response, Infallible> = pages.call(request).await;
                     answered.unwrap_or_else(|never| match never {})
                 }
             };

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::guard::Guard;
-use super::router;
+use super::passage;
 use super::serve::{Security, serve};
 use crate::Sim;
 
@@ -88,6 +88,6 @@ impl Sim {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let guard = Guard::new(self.settings().admin.clone(), listener.local_addr()?);
-        serve(listener, router(self.clone()), guard, Security::Tls(tls.0), stop).await
+        serve(listener, passage(self.clone()).answering(), guard, Security::Tls(tls.0), stop).await
     }
 }

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::add::{approve, commit};
 use super::{Cause, Refusal};
-use crate::store::{Book, BulkStage, contradiction};
+use crate::store::{Book, BulkRecord, BulkStage, contradiction};
 
 /// A batch as it was asked for: its good rows, and what is said of each.
 pub(crate) struct Batch<'a> {
@@ -160,6 +160,13 @@ pub(crate) enum Push {
     Hand,
 }
 
+impl Push {
+    /// Whether a batch takes both its steps in one transaction, as nobody could see it between them.
+    pub(super) fn goes_all_the_way(self, progress: BulkProgress) -> bool {
+        self == Self::Due && progress == BulkProgress::AtOnce
+    }
+}
+
 /// Takes a batch one step further: its drafts are scheduled, or its scheduled payments get their PSIDs. Returns how far it is
 /// then; none if there is no such batch.
 pub(super) fn step(
@@ -177,24 +184,37 @@ pub(super) fn step(
     if early || batch.stage == BulkStage::Processed {
         return Ok(Some(batch.stage));
     }
-    let what = if batch.stage == BulkStage::Draft {
-        book.schedule(channel, id, now);
+    if batch.stage == BulkStage::Draft {
+        book.note(cause.batch_event(channel, id, now, "scheduled"));
         batch.stage = BulkStage::InProcess;
-        "scheduled"
+        if push.goes_all_the_way(progress) {
+            assign_all(book, &mut batch, &payments, cause, now)?;
+        } else {
+            book.schedule(channel, id, now);
+        }
     } else {
-        assign(book, channel, &payments, cause, now)?;
-        batch.stage = BulkStage::Processed;
-        "assigned: its payments have their PSIDs"
-    };
+        assign_all(book, &mut batch, &payments, cause, now)?;
+    }
     batch.due_at = progress.due_at(batch.stage, now);
     batch.updated_at = now;
     let stage = batch.stage;
-    book.note(cause.batch_event(channel, id, now, what));
     book.put_batch(batch);
-    if stage == BulkStage::Processed {
-        announce(book, channel, id, &payments)?;
-    }
     Ok(Some(stage))
+}
+
+/// Gives a batch's payments their PSIDs, and owes the call-back that says so.
+fn assign_all(
+    book: &mut Book,
+    batch: &mut BulkRecord,
+    payments: &[PaymentId],
+    cause: Cause,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let (channel, id) = (batch.channel, batch.id);
+    assign(book, channel, payments, cause, now)?;
+    batch.stage = BulkStage::Processed;
+    book.note(cause.batch_event(channel, id, now, "assigned: its payments have their PSIDs"));
+    announce(book, channel, id, payments)
 }
 
 /// "Successfully assigned PSIDs": a batch of which every row was overtaken or failed has none to tell of. (assumed)

@@ -66,7 +66,7 @@ impl Command {
     }
 
     /// Adds what it has to know.
-    fn add_wants(&self, wants: &mut Wants, seeded: bool) {
+    fn add_wants(&self, wants: &mut Wants, seeded: bool, progress: BulkProgress) {
         match &self.act {
             Act::Add { channel, new } => {
                 wants.records += 1;
@@ -83,6 +83,8 @@ impl Command {
                     wants.identifiers.extend(good.iter().map(|new| (*channel, new.identifier().cloned())));
                 }
             }
+            // All steps at once: drafts are looked at already.
+            Act::Step { batch, push } if push.goes_all_the_way(progress) => want_batch(wants, *batch, Rows::All),
             Act::Step { batch, .. } => want_batch(wants, *batch, Rows::Scheduled),
             Act::Fail { batch, .. } => want_batch(wants, *batch, Rows::All),
             Act::Poll { batch } => want_batch(wants, *batch, Rows::None),
@@ -96,10 +98,10 @@ fn want_batch(wants: &mut Wants, batch: (ChannelId, BulkRequestId), rows: Rows) 
 }
 
 /// What a set has to know.
-pub(crate) fn wants(commands: &[Command], seeded: bool) -> Wants {
+pub(crate) fn wants(commands: &[Command], seeded: bool, progress: BulkProgress) -> Wants {
     let mut wants = Wants::default();
     for command in commands {
-        command.add_wants(&mut wants, seeded);
+        command.add_wants(&mut wants, seeded, progress);
     }
     wants
 }

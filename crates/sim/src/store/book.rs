@@ -78,10 +78,12 @@ pub(super) struct Kept {
 
 /// An identifier's row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) state: IdentifierState,
     /// How many records it has had.
     pub(super) made: u64,
+    /// Whether it was there already.
+    pub(super) stored: bool,
     pub(super) changed: bool,
 }
 
@@ -285,14 +287,5 @@ impl Book {
     /// Notes what happened.
     pub(crate) fn note(&mut self, event: Event) {
         self.events.push(event);
-    }
-
-    /// How many of these identifiers have no PSID yet.
-    pub(super) fn without_psid<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> usize {
-        let unused = |key: &&Key| {
-            let state = self.identifiers.get(key).map_or(IdentifierState::Unused, |entry| entry.state);
-            key.1.is_some() && state == IdentifierState::Unused
-        };
-        keys.filter(unused).count()
     }
 }

@@ -1,5 +1,7 @@
 //! What happened to payments and batches, why, and by which request.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use asaanbill_core::{BulkRequestId, ChannelId, PaymentId};
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
@@ -42,7 +44,25 @@ const INSERT: Each = Each {
     types: &[Type::Int, Type::Int, Type::Int, Type::Int, Type::Int, Type::Text],
 };
 
-pub(super) async fn save<T: Tx>(tx: &T, events: &[Event]) -> Result<(), StorageError> {
+/// After how many events of its own a program looks whether a store has too many.
+const LOOKED_AFTER: usize = 500;
+
+/// How many events this program has stored since it looked.
+#[derive(Debug, Default)]
+pub(crate) struct History(AtomicUsize);
+
+impl History {
+    /// Counts events, and says whether it is time to look.
+    fn is_long(&self, new: usize) -> bool {
+        let long = self.0.fetch_add(new, Ordering::Relaxed) + new >= LOOKED_AFTER;
+        if long {
+            self.0.store(0, Ordering::Relaxed);
+        }
+        long
+    }
+}
+
+pub(super) async fn save<T: Tx>(tx: &T, events: &[Event], history: &History) -> Result<(), StorageError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -59,6 +79,9 @@ pub(super) async fn save<T: Tx>(tx: &T, events: &[Event]) -> Result<(), StorageE
     });
     let rows: Vec<_> = rows.collect();
     tx.execute_each(&INSERT, &rows).await?;
+    if !history.is_long(events.len()) {
+        return Ok(());
+    }
     // Each end by itself comes from the end of the index; both in one query are found by walking through all events.
     let ends = "SELECT COALESCE((SELECT MIN(id) FROM events), 0), COALESCE((SELECT MAX(id) FROM events), 0)";
     let ends = tx.query_one(ends, &[], |row| Ok((row.int(0)?, row.int(1)?))).await?;

@@ -1,7 +1,8 @@
 //! Loading a book: what a set of commands has to know, found by key and, on PostgreSQL, locked.
 //!
 //! Locks are taken in one order: channels, batches, identifiers (each sorted), payments. What is read after a lock was committed
-//! before it.
+//! before it. An identifier that isn't there can't be locked: if two add it at once, the second finds it where it inserts, and is run
+//! again.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use super::book::{Batch, Book, Entry, Kept, Key, Paying, Record, Rows, Stored, W
 use super::bulk::{self, BulkStage};
 use super::numbering::{Numbering, Seed};
 use super::payments::{OF_BATCH, payment_columns, record};
-use super::tx::{Arg, Columns as _, Counter, Each, Row, Tx, Type, id};
+use super::tx::{Arg, Columns as _, Each, Numbers, Row, Tx, Type, Wanted, id};
 
 /// Where a PSID belongs: its oldest record says so.
 const PLACE_OF_PSID: Each = Each {
@@ -35,16 +36,8 @@ const UNDER_REFERENCE: Each = Each {
     types: &[Type::Text, Type::Text],
 };
 
-/// A row to lock for each identifier that has none yet. On SQLite there is nobody to lock out.
-const PLACEHOLDER: Each = Each {
-    one: "",
-    all: "INSERT INTO identifiers (channel, identifier, unpaid, made)
-          SELECT channel, identifier, 0, 0 FROM UNNEST($1::BIGINT[], $2::TEXT[]) AS k (channel, identifier)
-          ON CONFLICT DO NOTHING",
-    types: &[Type::Int, Type::Text],
-};
-
-const IDENTIFIERS: Each = Each {
+/// Identifiers by their keys. On PostgreSQL they are locked; one that isn't there yet is nobody's until it is inserted.
+pub(super) const IDENTIFIERS: Each = Each {
     one: "SELECT channel, identifier, psid, newest, unpaid, made FROM identifiers WHERE channel = $1 AND identifier = $2",
     all: "SELECT i.channel, i.identifier, psid, newest, unpaid, made FROM identifiers i
           JOIN UNNEST($1::BIGINT[], $2::TEXT[]) AS k (channel, identifier) USING (channel, identifier)
@@ -79,8 +72,10 @@ pub(super) async fn load<T: Tx>(tx: &T, wants: &Wants, seed: Option<Seed>) -> Re
         // Nothing is kept of payments without an identifier.
         keys.retain(|(_, identifier)| identifier.is_some());
     }
-    // With a seed a payment counts its identifier's records too, which a restored identifier may not have done yet.
-    load_identifiers(tx, &mut book, &keys, if seed.is_some() { &keys } else { &adding }).await?;
+    let keys: Vec<_> = keys.iter().map(key_args).collect();
+    let wanted = Wanted { records: wants.records, psids: wants.nameless };
+    let (identifiers, numbers) = tx.identifiers(&keys, seed.is_none().then_some(wanted)).await?;
+    book.identifiers = identifiers.into_iter().collect();
     if !wants.psids.is_empty() {
         let nameless: Vec<_> = nameless.iter().map(|id: &PaymentId| vec![Arg::from(i64::from(*id))]).collect();
         tx.query_each(&LOCK_RECORDS, &nameless, |_| Ok(())).await?;
@@ -95,7 +90,10 @@ pub(super) async fn load<T: Tx>(tx: &T, wants: &Wants, seed: Option<Seed>) -> Re
         }
     }
     load_records(tx, &mut book, &records).await?;
-    book.numbering = numbering(tx, wants, &book, seed, &adding).await?;
+    book.numbering = match seed {
+        Some(seed) => Numbering::Seeded(seed),
+        None => numbering(tx, wants, &book, numbers).await?,
+    };
     Ok(book)
 }
 
@@ -166,34 +164,22 @@ async fn places<T: Tx>(
     Ok(nameless)
 }
 
-fn key_args(key: &Key) -> Vec<Arg<'_>> {
+/// How an identifier is looked for.
+pub(super) fn key_args(key: &Key) -> Vec<Arg<'_>> {
     let (channel, identifier) = key;
     vec![i64::from(*channel).into(), Arg::Text(identifier.as_ref().map_or("", |identifier| identifier.as_str()))]
 }
 
-async fn load_identifiers<T: Tx>(
-    tx: &T,
-    book: &mut Book,
-    keys: &BTreeSet<Key>,
-    counting: &BTreeSet<Key>,
-) -> Result<(), StorageError> {
-    if !T::FOR_UPDATE.is_empty() {
-        let new: Vec<_> = counting.intersection(keys).map(key_args).collect();
-        tx.execute_each(&PLACEHOLDER, &new).await?;
-    }
-    let read = |row: &Row<'_>| {
-        let identifier = row.text(1)?;
-        let identifier = if identifier.is_empty() { None } else { Some(row.parsed::<Identifier>(1)?) };
-        let state = match row.text_or_null(2)? {
-            None => IdentifierState::Unused,
-            Some(_) => IdentifierState::InUse { psid: row.parsed(2)?, newest: id(row, 3)?, unpaid: row.flag(4)? },
-        };
-        let entry = Entry { state, made: row.count(5)?, changed: false };
-        Ok(((id::<ChannelId>(row, 0)?, identifier), entry))
+/// A row of [`IDENTIFIERS`].
+pub(super) fn identifier(row: &Row<'_>) -> Result<(Key, Entry), StorageError> {
+    let identifier = row.text(1)?;
+    let identifier = if identifier.is_empty() { None } else { Some(row.parsed::<Identifier>(1)?) };
+    let state = match row.text_or_null(2)? {
+        None => IdentifierState::Unused,
+        Some(_) => IdentifierState::InUse { psid: row.parsed(2)?, newest: id(row, 3)?, unpaid: row.flag(4)? },
     };
-    let keys: Vec<_> = keys.iter().map(key_args).collect();
-    book.identifiers = tx.query_each(&IDENTIFIERS, &keys, read).await?.into_iter().collect();
-    Ok(())
+    let entry = Entry { state, made: row.count(5)?, stored: true, changed: false };
+    Ok(((id::<ChannelId>(row, 0)?, identifier), entry))
 }
 
 /// The records that PSIDs with an identifier pay: the newest added one if it is unpaid, else whichever is newest.
@@ -258,27 +244,16 @@ const BY_ID: Each = Each {
     types: &[Type::Int],
 };
 
-/// Takes as many numbers as the set can use.
-async fn numbering<T: Tx>(
-    tx: &T,
-    wants: &Wants,
-    book: &Book,
-    seed: Option<Seed>,
-    adding: &BTreeSet<Key>,
-) -> Result<Numbering, StorageError> {
-    if let Some(seed) = seed {
-        return Ok(Numbering::Seeded(seed));
-    }
-    // A payment of a template adds a record, unless it is a replay.
+/// The numbers that were taken, and those that only the records show to be needed: a payment of a template adds a record, unless
+/// it is a replay.
+async fn numbering<T: Tx>(tx: &T, wants: &Wants, book: &Book, numbers: Numbers) -> Result<Numbering, StorageError> {
+    let Numbers { mut records, psids } = numbers;
     let templates = wants.psids.iter().map(|(psid, references)| {
         let current = book.current(*psid).and_then(|id| book.payment(id).ok());
         let is_template = current.is_some_and(|payment| matches!(payment.new, NewPayment::OpenQr(_)));
         let new = references.iter().filter(|reference| book.paid_under(*psid, reference).is_none());
         if is_template { new.count() } else { 0 }
     });
-    let records = wants.records + templates.sum::<usize>();
-    let psids = book.without_psid(adding.iter()) + wants.nameless;
-    let taken = tokio::try_join!(tx.take(Counter::Payments, records), tx.take(Counter::Psids, psids));
-    let (payments, psids) = taken?;
-    Ok(Numbering::Taken { payments: payments.into(), psids: psids.into() })
+    records.extend(tx.take_records(templates.sum()).await?);
+    Ok(Numbering::Taken { payments: records.into(), psids: psids.into() })
 }

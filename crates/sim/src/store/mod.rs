@@ -24,12 +24,12 @@ mod tx;
 
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod server;
 mod sqlite;
 
 use std::fmt;
 use std::future::Future;
-#[cfg(feature = "postgres")]
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use asaanbill_storage::rusqlite::Connection;
@@ -46,13 +46,15 @@ pub(crate) use access::{
 pub(crate) use book::{Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use clock::{KeepClock, Kept, KeptClock};
-pub(crate) use events::{Event, Events, HistoryOf, Numbered};
+pub(crate) use events::{Event, Events, History, HistoryOf, Numbered};
 pub(crate) use figures::{Figures, FiguresOf};
 pub(crate) use numbering::Seed;
 pub(crate) use outbox::{
     Attempted, Attempts, Callbacks, ClaimDeliveries, Claimed, Delivery, Moment, NextDelivery, Plan, Resend,
 };
 pub(crate) use payments::{FindPayment, InquiryOf, Listed, OfPsid, PsidOf};
+#[cfg(feature = "postgres")]
+pub(crate) use server::Server;
 pub(crate) use snapshot::{Content, DeleteSaved, Export, FindSaved, Import, ROWS_MAX, Saved};
 pub(crate) use tx::contradiction;
 use tx::{Tx, senseless};
@@ -68,30 +70,27 @@ const POSTGRES_MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "outbox", sql: asaanbill_storage::queue_schema_postgres!("outbox") },
 ];
 
-/// In how many parts the kept totals are written, so that few instances meet at one.
-#[cfg(feature = "postgres")]
-const SHARDS: u64 = 16;
-
 /// Something to be asked of a store or to be done to it, in one transaction. It may be run again from the start.
-pub(crate) trait Script: Send + Sync + 'static {
+pub(crate) trait Script: Send + Sync {
     type Answer: Send + 'static;
 
     fn run<T: Tx>(&self, tx: &T) -> impl Future<Output = Result<Self::Answer, StorageError>> + Send;
 }
 
 /// A set of commands: what they want is loaded, they are decided, and what they changed is saved, in one transaction.
-pub(crate) struct Set<D> {
+pub(crate) struct Set<'s, D> {
     pub(crate) wants: Wants,
     pub(crate) seed: Option<Seed>,
-    pub(crate) clock: Clock,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) clock: &'s Clock,
+    pub(crate) plan: &'s Plan,
+    pub(crate) history: &'s History,
     pub(crate) decide: D,
 }
 
-impl<A, D> Script for Set<D>
+impl<A, D> Script for Set<'_, D>
 where
     A: Send + 'static,
-    D: Fn(&mut Book, Timestamp) -> Result<A, StorageError> + Send + Sync + 'static,
+    D: Fn(&mut Book, Timestamp) -> Result<A, StorageError> + Send + Sync,
 {
     type Answer = A;
 
@@ -100,7 +99,7 @@ where
         // Asked when the set's turn has come: what is accepted later has a later time.
         let moment = Moment { now: self.clock.now(), real: system_time() };
         let answer = (self.decide)(&mut book, moment.now)?;
-        save::save(tx, &book, moment, &*self.plan).await?;
+        save::save(tx, &book, moment, self.plan, self.history).await?;
         Ok(answer)
     }
 }
@@ -110,10 +109,7 @@ where
 pub(crate) enum Store {
     Sqlite(Sqlite),
     #[cfg(feature = "postgres")]
-    Postgres {
-        pool: asaanbill_storage::Postgres,
-        shard: i64,
-    },
+    Postgres(Arc<Server>),
 }
 
 impl Store {
@@ -124,10 +120,7 @@ impl Store {
 
     #[cfg(feature = "postgres")]
     pub(crate) async fn postgres(url: &str) -> Result<Self, StorageError> {
-        let pool = asaanbill_storage::Postgres::connect(url, POSTGRES_MIGRATIONS).await?;
-        // By chance: in containers every program has the same process number.
-        let shard = i64::try_from(RandomState::new().hash_one(SHARDS) % SHARDS).unwrap_or_default();
-        Ok(Self::Postgres { pool, shard })
+        Ok(Self::Postgres(Arc::new(Server::connect(url, POSTGRES_MIGRATIONS).await?)))
     }
 
     /// Whether other instances may share it.
@@ -135,14 +128,14 @@ impl Store {
         match self {
             Self::Sqlite(_) => false,
             #[cfg(feature = "postgres")]
-            Self::Postgres { .. } => true,
+            Self::Postgres(_) => true,
         }
     }
 
     /// Looks at what is committed, all of it at one moment.
     ///
     /// Cancellation: safe.
-    pub(crate) async fn look<S: Script>(&self, script: S) -> Result<S::Answer, StorageError> {
+    pub(crate) async fn look<S: Script + 'static>(&self, script: S) -> Result<S::Answer, StorageError> {
         match self {
             Self::Sqlite(sqlite) => {
                 let look = move |connection: &Connection| {
@@ -152,38 +145,25 @@ impl Store {
                 sqlite.read(look).await
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres { pool, shard } => {
-                let (script, shard) = (Arc::new(script), *shard);
-                let look = move |tx| {
-                    let script = Arc::clone(&script);
-                    async move { script.run(&postgres::PostgresTx::new(tx, shard)).await }
-                };
-                pool.read(look).await
-            }
+            // In a box: its states are large, and would be moved about with every request on SQLite.
+            Self::Postgres(server) => Box::pin(server.look(&script)).await,
         }
     }
 
     /// Changes something, and resolves when that is durable.
     ///
     /// Cancellation: the change may have been made.
-    pub(crate) async fn change<S: Script>(&self, script: S) -> Result<S::Answer, StorageError> {
+    pub(crate) async fn change<S: Script + 'static>(&self, script: S) -> Result<S::Answer, StorageError> {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(move |connection| at_once(&script, connection)).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres { pool, shard } => {
-                let (script, shard) = (Arc::new(script), *shard);
-                let change = move |tx| {
-                    let script = Arc::clone(&script);
-                    async move { script.run(&postgres::PostgresTx::new(tx, shard)).await }
-                };
-                pool.transaction(asaanbill_storage::Isolation::ReadCommitted, change).await
-            }
+            Self::Postgres(server) => Box::pin(server.change(&script)).await,
         }
     }
 }
 
 /// Runs a script on SQLite, where nothing waits.
-fn at_once<S: Script>(script: &S, connection: &Connection) -> Result<S::Answer, StorageError> {
+pub(crate) fn at_once<S: Script>(script: &S, connection: &Connection) -> Result<S::Answer, StorageError> {
     let tx = sqlite::SqliteTx::new(connection);
     let done = script.run(&tx).now_or_never();
     done.ok_or_else(|| senseless("a script waited for something else than its statements"))?
@@ -194,7 +174,7 @@ impl fmt::Debug for Store {
         match self {
             Self::Sqlite(sqlite) => f.debug_tuple("Store").field(sqlite).finish(),
             #[cfg(feature = "postgres")]
-            Self::Postgres { pool, .. } => f.debug_tuple("Store").field(pool).finish(),
+            Self::Postgres(server) => f.debug_tuple("Store").field(server).finish(),
         }
     }
 }

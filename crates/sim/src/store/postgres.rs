@@ -6,8 +6,18 @@ use asaanbill_storage::{PostgresTransaction, StorageError};
 use bytes::BytesMut;
 use jiff::Timestamp;
 
+use super::book::{Entry, Key};
+use super::load::{IDENTIFIERS, identifier};
 use super::outbox::OUTBOX;
-use super::tx::{Arg, Counter, Each, Row, Tx, Type, senseless};
+use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Type, Wanted, senseless};
+
+/// A PSID's number for each identifier that has none.
+const PSIDS_OF_NEW: Each = Each {
+    one: "",
+    all: "SELECT nextval('psid_numbers') FROM UNNEST($1::BIGINT[], $2::TEXT[]) AS k (channel, identifier)
+          LEFT JOIN identifiers i USING (channel, identifier) WHERE i.psid IS NULL",
+    types: &[Type::Int, Type::Text],
+};
 
 pub(super) struct PostgresTx {
     transaction: PostgresTransaction,
@@ -17,6 +27,15 @@ pub(super) struct PostgresTx {
 impl PostgresTx {
     pub(super) fn new(transaction: PostgresTransaction, shard: i64) -> Self {
         Self { transaction, shard }
+    }
+
+    async fn take(&self, sequence: &str, count: usize) -> Result<Vec<i64>, StorageError> {
+        let Ok(count) = i64::try_from(count) else { return Ok(Vec::new()) };
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = self.transaction.query(sequence, &[&count]).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// Lets a sequence go on from a number.
@@ -147,17 +166,32 @@ impl Tx for PostgresTx {
         self.transaction.execute(statement.all, &sql(&values)).await
     }
 
-    async fn take(&self, counter: Counter, count: usize) -> Result<Vec<i64>, StorageError> {
-        let Ok(count) = i64::try_from(count) else { return Ok(Vec::new()) };
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let sequence = match counter {
-            Counter::Payments => "SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT)",
-            Counter::Psids => "SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT)",
-        };
-        let rows = self.transaction.query(sequence, &[&count]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {
+        self.take("SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT)", count).await
+    }
+
+    /// Sent together. The server does one after another, so the numbers are taken when the locks are held.
+    async fn identifiers(
+        &self,
+        keys: &[Vec<Arg<'_>>],
+        wanted: Option<Wanted>,
+    ) -> Result<(Vec<(Key, Entry)>, Numbers), StorageError> {
+        let found = self.query_each(&IDENTIFIERS, keys, identifier);
+        let Some(Wanted { records, psids }) = wanted else { return Ok((found.await?, Numbers::default())) };
+        let next_psid = |row: &Row<'_>| row.int(0);
+        let (found, records, mut for_new, others) = tokio::try_join!(
+            biased;
+            found,
+            self.take_records(records),
+            self.query_each(&PSIDS_OF_NEW, keys, next_psid),
+            self.take("SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT)", psids),
+        )?;
+        for_new.extend(others);
+        Ok((found, Numbers { records, psids: for_new }))
+    }
+
+    fn overtaken(&self) -> StorageError {
+        self.transaction.conflict("another transaction added the same identifier")
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {

@@ -4,7 +4,10 @@ use asaanbill_core::{IdentifierState, NewPayment, Payment, PaymentStatus, Psid, 
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{generation_type, status_text};
 
-use super::book::{Book, Kept, Key, Record};
+use super::book::{Book, Entry, Kept, Record};
+use super::events::History;
+use super::load::key_args;
+use super::numbering::Numbering;
 use super::outbox::{Moment, Plan};
 use super::tally::Tally;
 use super::tx::{Arg, Each, Tx, Type, senseless};
@@ -59,48 +62,74 @@ const UPDATE_PAYMENT: Each = Each {
     types: &[Type::Text, Type::Text, Type::Text, Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Text],
 };
 
-const PUT_IDENTIFIER: Each = Each {
-    one: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made) VALUES ($1, $2, $3, $4, $5, $6)
-          ON CONFLICT (channel, identifier) DO UPDATE SET psid = excluded.psid, newest = excluded.newest,
-              unpaid = excluded.unpaid, made = excluded.made",
-    // Each has its row since it was locked.
-    all: "UPDATE identifiers i SET psid = u.psid, newest = u.newest, unpaid = u.unpaid, made = u.made
-          FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])
-              AS u (channel, identifier, psid, newest, unpaid, made)
-          WHERE i.channel = u.channel AND i.identifier = u.identifier",
+const INSERT_IDENTIFIER: Each = Each {
+    one: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made) VALUES ($1, $2, $3, $4, $5, $6)",
+    all: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
+          SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])
+          ON CONFLICT DO NOTHING",
     types: &[Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Int],
 };
 
+const UPDATE_IDENTIFIER: Each = Each {
+    one: "UPDATE identifiers SET psid = $1, newest = $2, unpaid = $3, made = $4 WHERE channel = $5 AND identifier = $6",
+    all: "UPDATE identifiers i SET psid = u.psid, newest = u.newest, unpaid = u.unpaid, made = u.made
+          FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[])
+              AS u (psid, newest, unpaid, made, channel, identifier)
+          WHERE i.channel = u.channel AND i.identifier = u.identifier",
+    types: &[Type::Text, Type::Int, Type::Int, Type::Int, Type::Int, Type::Text],
+};
+
 /// Stores what a book's commands changed.
-pub(super) async fn save<T: Tx>(tx: &T, book: &Book, moment: Moment, plan: &Plan) -> Result<(), StorageError> {
+pub(super) async fn save<T: Tx>(
+    tx: &T,
+    book: &Book,
+    moment: Moment,
+    plan: &Plan,
+    history: &History,
+) -> Result<(), StorageError> {
     let mut tally = Tally::default();
     for kept in book.records.values().filter(|kept| kept.changed) {
         tally.moved(kept.record.channel, kept.stored.and_then(|stored| stored.listed_at), kept.record.listed_at());
     }
     bulk::save(tx, book).await?;
-    let mut identifiers: Vec<_> = book.identifiers.iter().filter(|(_, entry)| entry.changed).collect();
-    // Neighbours in the index are written one after another.
-    identifiers.sort_unstable_by_key(|(key, _)| *key);
-    let states: Vec<IdentifierState> = identifiers.iter().map(|(_, entry)| entry.state).collect();
-    let rows: Vec<_> =
-        identifiers.iter().zip(&states).map(|((key, entry), state)| identifier_row(key, state, entry.made)).collect();
-    // Sent to a server together, since none waits for another's answer.
-    tokio::try_join!(save_payments(tx, book), tx.execute_each(&PUT_IDENTIFIER, &rows), events::save(tx, &book.events))?;
-    outbox::owe(tx, &book.owed, moment, plan).await?;
-    // Last, because other sets wait for these rows.
-    tally.save(tx).await
+    let identifiers = save_identifiers(tx, book);
+    // The totals last, because other sets wait for these rows.
+    let rest = async {
+        tokio::try_join!(biased; save_payments(tx, book), events::save(tx, &book.events, history), tally.save(tx))
+    };
+    if let Numbering::Seeded(_) = book.numbering {
+        // Two who add the same identifier draw the same numbers. The second finds that out before it inserts a record.
+        identifiers.await?;
+        rest.await?;
+    } else {
+        // Sent to a server together, since none waits for another's answer.
+        tokio::try_join!(biased; identifiers, rest)?;
+    }
+    outbox::owe(tx, &book.owed, moment, plan).await
+}
+
+async fn save_identifiers<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
+    let mut changed: Vec<_> = book.identifiers.iter().filter(|(_, entry)| entry.changed).collect();
+    // Neighbours in the index are written one after another, and by everybody in this order.
+    changed.sort_unstable_by_key(|(key, _)| *key);
+    let (old, new): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, entry)| entry.stored);
+    let rows: Vec<_> = new.iter().map(|(key, entry)| [key_args(key), state_args(entry)].concat()).collect();
+    let inserted = tx.execute_each(&INSERT_IDENTIFIER, &rows);
+    let updates: Vec<_> = old.iter().map(|(key, entry)| [state_args(entry), key_args(key)].concat()).collect();
+    let (inserted, _) = tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_IDENTIFIER, &updates))?;
+    if inserted == count(rows.len()) { Ok(()) } else { Err(tx.overtaken()) }
 }
 
 async fn save_payments<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
     let changed = || book.records.values().filter(|kept| kept.changed);
     let texts: Vec<_> = changed().filter(|kept| kept.stored.is_none()).map(|kept| Texts::of(&kept.record)).collect();
     let rows: Vec<_> = texts.iter().map(Texts::row).collect();
-    tx.execute_each(&INSERT_PAYMENT, &rows).await?;
+    let inserted = tx.execute_each(&INSERT_PAYMENT, &rows);
     let updates: Vec<_> = changed().filter_map(|kept| Some((kept, kept.stored?.status))).collect();
     let psids: Vec<Option<Psid>> = updates.iter().map(|(kept, _)| kept.record.payment.stage.psid()).collect();
-    let rows: Vec<_> = updates.iter().zip(&psids).map(|((kept, was), psid)| update_row(kept, *was, psid)).collect();
-    let updated = tx.execute_each(&UPDATE_PAYMENT, &rows).await?;
-    if updated == u64::try_from(rows.len()).unwrap_or(u64::MAX) {
+    let updates: Vec<_> = updates.iter().zip(&psids).map(|((kept, was), psid)| update_row(kept, *was, psid)).collect();
+    let (_, updated) = tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_PAYMENT, &updates))?;
+    if updated == count(updates.len()) {
         Ok(())
     } else {
         Err(senseless("a record has left the status that a change starts from"))
@@ -190,18 +219,15 @@ fn update_row<'k>(kept: &'k Kept, was: PaymentStatus, psid: &'k Option<Psid>) ->
     ]
 }
 
-fn identifier_row<'k>(key: &'k Key, state: &'k IdentifierState, made: u64) -> Vec<Arg<'k>> {
-    let (channel, identifier) = key;
-    let (psid, newest, unpaid) = match state {
+/// What an identifier's row says of it.
+fn state_args(entry: &Entry) -> Vec<Arg<'_>> {
+    let (psid, newest, unpaid) = match &entry.state {
         IdentifierState::Unused => (Arg::Null, Arg::Null, false),
         IdentifierState::InUse { psid, newest, unpaid } => (psid.as_str().into(), i64::from(*newest).into(), *unpaid),
     };
-    vec![
-        i64::from(*channel).into(),
-        identifier.as_ref().map_or("", |identifier| identifier.as_str()).into(),
-        psid,
-        newest,
-        unpaid.into(),
-        i64::try_from(made).unwrap_or(i64::MAX).into(),
-    ]
+    vec![psid, newest, unpaid.into(), i64::try_from(entry.made).unwrap_or(i64::MAX).into()]
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }

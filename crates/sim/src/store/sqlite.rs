@@ -1,5 +1,6 @@
 //! Statements on SQLite: each is done when it returns.
 
+use asaanbill_core::IdentifierState;
 use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
 use asaanbill_storage::rusqlite::types::{ToSqlOutput, ValueRef};
@@ -7,8 +8,10 @@ use asaanbill_storage::rusqlite::{self, Connection, ToSql, params_from_iter};
 use jiff::Timestamp;
 use send_wrapper::SendWrapper;
 
+use super::book::{Entry, Key};
+use super::load::{IDENTIFIERS, identifier};
 use super::outbox::OUTBOX;
-use super::tx::{Arg, Columns as _, Counter, Each, Row, Tx};
+use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Wanted, senseless};
 
 /// A transaction on the thread that runs it. The wrapper lets the same `async` code be sent about for PostgreSQL's sake; here
 /// it is polled once, where it was made.
@@ -58,6 +61,31 @@ fn name(counter: Counter) -> &'static str {
     }
 }
 
+impl SqliteTx<'_> {
+    /// Takes numbers of both sequences. In two statements: for RETURNING, SQLite makes a table of its own each time. There is one
+    /// writer, so nothing comes between.
+    fn take(&self, records: usize, psids: usize) -> Result<Numbers, StorageError> {
+        if records == 0 && psids == 0 {
+            return Ok(Numbers::default());
+        }
+        let select = "SELECT (SELECT next FROM counters WHERE name = 'payment'),
+                             (SELECT next FROM counters WHERE name = 'psid')";
+        let mut next = Vec::new();
+        rows(&mut self.0.prepare_cached(select)?, &[], &|row| Ok((row.int(0)?, row.int(1)?)), &mut next)?;
+        let (record, psid) = next.pop().ok_or_else(|| senseless("the counters are missing"))?;
+        let after = |first: i64, count: usize| {
+            i64::try_from(count)
+                .ok()
+                .and_then(|count| first.checked_add(count))
+                .ok_or_else(|| senseless("too many numbers"))
+        };
+        let (last_record, last_psid) = (after(record, records)?, after(psid, psids)?);
+        let update = "UPDATE counters SET next = CASE name WHEN 'payment' THEN ?1 ELSE ?2 END";
+        self.0.prepare_cached(update)?.execute([last_record, last_psid])?;
+        Ok(Numbers { records: (record..last_record).collect(), psids: (psid..last_psid).collect() })
+    }
+}
+
 impl Tx for SqliteTx<'_> {
     const FOR_UPDATE: &'static str = "";
 
@@ -89,6 +117,9 @@ impl Tx for SqliteTx<'_> {
         keys: &[Vec<Arg<'_>>],
         read: impl Fn(&Row<'_>) -> Result<R, StorageError> + Send,
     ) -> Result<Vec<R>, StorageError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut found = Vec::with_capacity(keys.len());
         let mut prepared = self.0.prepare_cached(statement.one)?;
         for key in keys {
@@ -110,21 +141,31 @@ impl Tx for SqliteTx<'_> {
         Ok(changed.try_into().unwrap_or(u64::MAX))
     }
 
-    async fn take(&self, counter: Counter, count: usize) -> Result<Vec<i64>, StorageError> {
-        let Ok(count) = i64::try_from(count) else { return Ok(Vec::new()) };
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        // In two statements: for RETURNING, SQLite makes a table of its own each time. There is one writer, so nothing comes between.
-        let first = self.counter(counter).await?;
-        self.put_counter(counter, first.saturating_add(count)).await?;
-        Ok((first..first.saturating_add(count)).collect())
+    async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {
+        Ok(self.take(count, 0)?.records)
+    }
+
+    async fn identifiers(
+        &self,
+        keys: &[Vec<Arg<'_>>],
+        wanted: Option<Wanted>,
+    ) -> Result<(Vec<(Key, Entry)>, Numbers), StorageError> {
+        let found = self.query_each(&IDENTIFIERS, keys, identifier).await?;
+        let Some(Wanted { records, psids }) = wanted else { return Ok((found, Numbers::default())) };
+        let has_psid = |(_, entry): &&(Key, Entry)| entry.state != IdentifierState::Unused;
+        let new = keys.len() - found.iter().filter(has_psid).count();
+        Ok((found, self.take(records, psids + new)?))
+    }
+
+    /// There is one writer.
+    fn overtaken(&self) -> StorageError {
+        senseless("a row is there that was not")
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
         let select = "SELECT next FROM counters WHERE name = $1";
         let found = self.query_one(select, &[name(counter).into()], |row| row.int(0)).await?;
-        found.ok_or_else(|| super::tx::senseless("a counter is missing"))
+        found.ok_or_else(|| senseless("a counter is missing"))
     }
 
     async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {

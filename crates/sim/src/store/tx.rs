@@ -9,6 +9,8 @@ use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
 use jiff::Timestamp;
 
+use super::book::{Entry, Key};
+
 /// A value for a statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arg<'a> {
@@ -155,8 +157,19 @@ pub(crate) trait Tx: Sync {
         rows: &[Vec<Arg<'_>>],
     ) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
-    /// Takes `count` numbers that nobody else gets.
-    fn take(&self, counter: Counter, count: usize) -> impl Future<Output = Result<Vec<i64>, StorageError>> + Send;
+    /// Takes `count` numbers of records that nobody else gets.
+    fn take_records(&self, count: usize) -> impl Future<Output = Result<Vec<i64>, StorageError>> + Send;
+
+    /// Finds the rows of identifiers, whose [keys](super::load::key_args) are sorted, and locks them; then takes the numbers
+    /// that `wanted` asks for, which therefore grow within an identifier.
+    fn identifiers(
+        &self,
+        keys: &[Vec<Arg<'_>>],
+        wanted: Option<Wanted>,
+    ) -> impl Future<Output = Result<(Vec<(Key, Entry)>, Numbers), StorageError>> + Send;
+
+    /// A row that was to be inserted is there: somebody else was quicker. The script is run again.
+    fn overtaken(&self) -> StorageError;
 
     /// The number that is taken next.
     fn counter(&self, counter: Counter) -> impl Future<Output = Result<i64, StorageError>> + Send;
@@ -191,6 +204,22 @@ pub(crate) trait Tx: Sync {
     ) -> impl Future<Output = Result<Option<R>, StorageError>> + Send {
         async { Ok(self.query(sql, args, read).await?.pop()) }
     }
+}
+
+/// Which numbers a set of commands needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// For so many records.
+    pub(crate) records: usize,
+    /// For so many PSIDs, beside those of the keys that have an identifier and no PSID yet.
+    pub(crate) psids: usize,
+}
+
+/// Numbers that nobody else gets, each kind in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    pub(crate) records: Vec<i64>,
+    pub(crate) psids: Vec<i64>,
 }
 
 /// A sequence of numbers.

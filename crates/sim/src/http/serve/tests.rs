@@ -81,7 +81,7 @@ impl Served {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let guard = Arc::new(Guard::new(Admin::default(), address));
-        let site = Site { router, guard, security: Security::Plain, limits, crowd: Arc::default() };
+        let site = Site { pages: router, guard, security: Security::Plain, limits, crowd: Arc::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(site.serve(listener, async {
             // Where nobody keeps the other end, it serves as long as the test goes on.

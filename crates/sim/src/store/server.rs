@@ -1,0 +1,85 @@
+//! A store on PostgreSQL, which other instances may share: its connections, and how many sets are under way at once.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use asaanbill_storage::{Isolation, Migration, Postgres, StorageError};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Script;
+use super::postgres::PostgresTx;
+
+/// How many sets are under way at once: one is decided while the other is committed.
+const LANES: i64 = 2;
+
+/// How many instances write their kept totals to rows of their own; of more than that, some meet at one.
+const SHARDS: u64 = 16;
+
+pub(crate) struct Server {
+    pool: Postgres,
+    /// Where this instance's part of the kept totals begins. A lane has a shard of its own there.
+    first_shard: i64,
+    permits: Semaphore,
+    free: Mutex<Vec<i64>>,
+}
+
+/// The way of one set. The next one waits until it is dropped.
+pub(crate) struct Lane<'s> {
+    server: &'s Server,
+    shard: i64,
+    _permit: SemaphorePermit<'s>,
+}
+
+impl Server {
+    pub(super) async fn connect(url: &str, migrations: &[Migration]) -> Result<Self, StorageError> {
+        let pool = Postgres::connect(url, migrations).await?;
+        // By chance: in containers every program has the same process number.
+        let instance = i64::try_from(RandomState::new().hash_one(SHARDS) % SHARDS).unwrap_or_default();
+        // Scripts that are no sets share the first.
+        let first_shard = instance * (LANES + 1);
+        let free: Vec<i64> = (1..=LANES).map(|lane| first_shard + lane).collect();
+        Ok(Self { pool, first_shard, permits: Semaphore::new(free.len()), free: Mutex::new(free) })
+    }
+
+    pub(super) async fn look<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
+        let shard = self.first_shard;
+        self.pool.read(move |tx| async move { script.run(&PostgresTx::new(tx, shard)).await }).await
+    }
+
+    pub(super) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
+        self.change_in(self.first_shard, script).await
+    }
+
+    /// Waits for a lane. None when the store is closed.
+    pub(crate) async fn lane(&self) -> Option<Lane<'_>> {
+        let permit = self.permits.acquire().await.ok()?;
+        // There are as many as permits.
+        let shard = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        Some(Lane { server: self, shard, _permit: permit })
+    }
+
+    async fn change_in<S: Script>(&self, shard: i64, script: &S) -> Result<S::Answer, StorageError> {
+        let change = move |tx| async move { script.run(&PostgresTx::new(tx, shard)).await };
+        self.pool.transaction(Isolation::ReadCommitted, change).await
+    }
+}
+
+impl Lane<'_> {
+    pub(crate) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
+        self.server.change_in(self.shard, script).await
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        // Before the permit is.
+        self.server.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.shard);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pool.fmt(f)
+    }
+}
