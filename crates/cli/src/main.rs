@@ -19,6 +19,9 @@ use clap::Parser as _;
 
 use crate::args::{Args, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long the end of the program waits for work that nobody waits for any more, such as a password's check.
 const LEFT_OVERS: Duration = Duration::from_millis(100);
 
