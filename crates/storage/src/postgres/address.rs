@@ -43,10 +43,12 @@ pub(super) fn parse(url: &str) -> Result<Config, StorageError> {
     if config.get_application_name().is_none() {
         config.application_name("asaanbill");
     }
+    // Statements are few, and each is found by its key whatever the values: planning it anew costs more than running it.
     // The server reads options in order and the last one wins: what the URL says goes before our limits, not before the
     // promise that a commit is on the disk, which a database's own settings could have taken back.
     let options = format!(
-        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} {} -c synchronous_commit=on",
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c plan_cache_mode=force_generic_plan {} \
+         -c synchronous_commit=on",
         STATEMENT_TIMEOUT.as_millis(),
         IDLE_TIMEOUT.as_millis(),
         config.get_options().unwrap_or_default(),
@@ -131,7 +133,8 @@ mod tests {
     #[test]
     fn the_urls_options_come_between_our_limits_and_our_promise() {
         let options = |url: &str| parse(url).unwrap().get_options().unwrap_or_default().to_owned();
-        let ours = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000";
+        let ours = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000 \
+                    -c plan_cache_mode=force_generic_plan";
         assert_eq!(options("postgres://u@localhost/bills"), format!("{ours}  -c synchronous_commit=on"));
         assert_eq!(
             options("postgres://u@localhost/bills?options=-c%20statement_timeout%3D5"),
