@@ -294,3 +294,40 @@ async fn a_full_disk_is_said_and_changes_nothing() {
     note(&store, "after").await.unwrap();
     assert_eq!(notes(&store).await, ["before", "after"]);
 }
+
+/// The outcome is handed on when it is durable, by the thread that made it so.
+async fn check_write_then(store: Sqlite, by_writer: bool) {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let then = move |written: Result<i64, StorageError>, committed: Result<(), StorageError>| {
+        let name = std::thread::current().name().map(str::to_owned);
+        tell.send((written.unwrap(), committed.is_ok(), name)).unwrap();
+    };
+    let insert = |tx: &asaanbill_storage::rusqlite::Connection| {
+        tx.execute("INSERT INTO notes (text) VALUES ('a')", [])?;
+        Ok::<_, StorageError>(tx.last_insert_rowid())
+    };
+    store.write_then(insert, then).await.unwrap();
+    let (id, durable, thread) = told.await.unwrap();
+    assert_eq!((id, durable, thread.as_deref() == Some("asaanbill-writer")), (1, true, by_writer));
+    assert_eq!(notes(&store).await, ["a"]);
+
+    // What fails is handed on with its own error, and what panics is not handed on at all.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let fails = |_: &asaanbill_storage::rusqlite::Connection| Err::<(), _>("a reason");
+    let then = move |failed, _| tell.send(failed).unwrap();
+    store.write_then(fails, then).await.unwrap();
+    assert_eq!(told.await.unwrap(), Err("a reason"));
+    let (tell, told) = tokio::sync::oneshot::channel::<()>();
+    let panics = |_: &asaanbill_storage::rusqlite::Connection| -> Result<(), ()> { panic!("a planted mistake") };
+    let then = move |_, _| tell.send(()).unwrap();
+    store.write_then(panics, then).await.unwrap();
+    assert!(told.await.is_err());
+    assert_eq!(note(&store, "b").await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn outcomes_are_handed_on_where_they_are_committed() {
+    let folder = TempDir::new().unwrap();
+    check_write_then(open(folder.path()), true).await;
+    check_write_then(in_memory(), false).await;
+}

@@ -188,3 +188,24 @@ async fn whatever_became_of_the_error_the_transaction_is_run_again() {
     let Err(Mine::Storage(error)) = failed else { panic!("{failed:?}") };
     assert_eq!((error.kind(), attempts), (StorageErrorKind::Statement, 1));
 }
+
+/// What only the closure can see is run again as well, and what it did before is undone.
+#[tokio::test]
+async fn a_closure_that_sees_a_conflict_is_run_again() {
+    let store = open().await;
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&attempts);
+    let write = store.transaction(Isolation::ReadCommitted, move |tx| {
+        let attempt = seen.fetch_add(1, Ordering::SeqCst);
+        async move {
+            add_note(&tx, &format!("attempt {attempt}")).await?;
+            if attempt < 2 { Err(tx.conflict("somebody was quicker")) } else { Ok(attempt) }
+        }
+    });
+    assert_eq!(write.await.unwrap(), 2);
+    assert_eq!(notes(&store).await, ["attempt 2"]);
+
+    let always = store
+        .transaction(Isolation::ReadCommitted, |tx| async move { Err::<(), _>(tx.conflict("somebody was quicker")) });
+    assert_eq!(always.await.unwrap_err().kind(), StorageErrorKind::Unavailable);
+}
