@@ -198,12 +198,25 @@ impl Taken {
     }
 }
 
+/// A commit on its way. If its runtime ends before it is made, the next one who asks calls again.
+struct Call(Arc<Desk>);
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        // After a commit too, where it costs a look at an empty queue at most.
+        self.0.called.store(false, Ordering::Release);
+    }
+}
+
 impl Desk {
     /// Sees to it that the commands that wait are committed.
     fn call(self: &Arc<Self>) {
         if !self.called.swap(true, Ordering::AcqRel) {
-            let desk = Arc::clone(self);
-            self.runtime.spawn(async move {
+            let call = Call(Arc::clone(self));
+            // Who asks is on a runtime that runs; the writer's own thread is on none.
+            let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
+            runtime.spawn(async move {
+                let Call(desk) = &call;
                 match &desk.store {
                     Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
                     #[cfg(feature = "postgres")]

@@ -132,3 +132,16 @@ async fn so_many_at_once() {
     receiver.acknowledged().await;
     assert_eq!(attempts(&hub, 2).await.len(), 2);
 }
+
+/// A hub that is asked on another runtime than the one it was built on, which has ended: it answers.
+#[test]
+fn a_hub_outlives_its_first_runtime() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hub = runtime().block_on(Hub::start());
+    runtime().block_on(async {
+        for amount in ["50", "70"] {
+            let bill = BILL.replace("\"50\"", &format!("\"{amount}\""));
+            assert!(hub.add("PSID", &bill).await.is_success());
+        }
+    });
+}
