@@ -120,7 +120,7 @@ pub enum Outcome {
 
 /// A batch of more than [`BULK_ROWS_MAX`] rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a batch has at most {BULK_ROWS_MAX} rows, this one has {rows}")]
+#[error("a batch has at most {BULK_ROWS_MAX} rows, this one has {rows}; send it in several")]
 pub struct TooManyRows {
     /// How many there were.
     pub rows: usize,

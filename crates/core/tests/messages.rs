@@ -2,8 +2,8 @@
 
 use asaanbill_core::{
     Amount, BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, Description, DueDate, DynamicQrAmount, Event,
-    Identifier, InvalidTransition, Latitude, Longitude, PayRefused, PaymentId, PaymentStatus, Psid, Refused, Title,
-    TooManyRows, Unpayable,
+    FieldError, Fields, Identifier, InvalidPayment, InvalidTransition, Latitude, Longitude, NewPayment, PayRefused,
+    PaymentId, PaymentKind, PaymentStatus, Psid, Refused, Title, TooManyRows, Unpayable,
 };
 
 fn message<T: std::str::FromStr<Err: std::fmt::Display> + std::fmt::Debug>(text: &str) -> String {
@@ -49,15 +49,17 @@ fn a_value_that_can_t_be_read() {
 
 #[test]
 fn a_step_that_isn_t_possible() {
+    let too_many: BatchError<()> = BatchError::TooManyRows(TooManyRows { rows: 6_000 });
     let invalid = InvalidTransition { status: PaymentStatus::Draft, event: Event::Pay };
     let messages = [
         Refused::AlreadySo.to_string(),
         Refused::Invalid(invalid).to_string(),
-        Unpayable::from(Refused::AlreadySo).to_string(),
+        Unpayable::Status(Refused::AlreadySo).to_string(),
         Unpayable::Expired.to_string(),
-        PayRefused::from(Unpayable::Expired).to_string(),
+        PayRefused::Unpayable(Unpayable::Expired).to_string(),
         PayRefused::WrongAmount { due: "55.5".parse().unwrap() }.to_string(),
         TooManyRows { rows: BULK_ROWS_MAX + 1 }.to_string(),
+        too_many.to_string(),
         BatchError::Allocate(()).to_string(),
     ];
     insta::assert_snapshot!(messages.join("\n"), @"
@@ -67,7 +69,29 @@ fn a_step_that_isn_t_possible() {
     this dynamic QR code has expired
     this dynamic QR code has expired
     the amount must be 55.5 rupees
-    a batch has at most 5000 rows, this one has 5001
+    a batch has at most 5000 rows, this one has 5001; send it in several
+    a batch has at most 5000 rows, this one has 6000; send it in several
     a PSID could not be allocated
+    ");
+}
+
+/// All that is wrong with a payment, at once.
+#[test]
+fn a_payment_that_can_t_be_made() {
+    let fields = Fields { title: Some(" "), amount: Some("0"), due_date: Some("31-01-2025"), ..Fields::default() };
+    let invalid: InvalidPayment = NewPayment::parse(PaymentKind::Psid, &fields).unwrap_err();
+    let first: FieldError = invalid.errors()[0];
+    assert!(invalid.to_string().contains(&first.to_string()));
+    insta::assert_snapshot!(invalid.to_string().replace("; ", ";\n"), @"
+    title is missing or blank;
+    allowed: 1 to 255 characters, not all blank, no control characters;
+    identifier is missing or blank;
+    allowed: 1 to 255 characters, not all blank, no control characters;
+    amount is out of range (1 character: digits);
+    allowed: 1 to 15 digits, then at most a point and 1 or 2 digits, and more than zero;
+    due date is malformed (10 characters: digits, a sign);
+    allowed: a day of the calendar as yyyy-MM-dd;
+    amount after due date is missing or blank;
+    allowed: 1 to 15 digits, then at most a point and 1 or 2 digits, and more than zero
     ");
 }

@@ -85,10 +85,10 @@ pub const ACKNOWLEDGED: &str = "200";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAcknowledged {
     /// Not a JSON object with a response code.
-    #[error("the body is not a JSON object with a responseCode")]
+    #[error("the body is not a JSON object with a responseCode; expected: {{\"responseCode\":{ACKNOWLEDGED}}}")]
     Body,
     /// A response code other than the integer 200.
-    #[error("the responseCode is not the integer {ACKNOWLEDGED}")]
+    #[error("the responseCode is not the integer {ACKNOWLEDGED}; a string, or 200.0, doesn't count")]
     Code,
 }
 

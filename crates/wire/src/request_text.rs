@@ -25,7 +25,7 @@ pub enum RequestText<'a> {
 
 /// A value of a request that isn't a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("every value of a payment has to be a string")]
+#[error("every value of a payment has to be a string: put it in quotes")]
 pub struct NotText;
 
 /// What to do with a number or a boolean where the guide says string.
