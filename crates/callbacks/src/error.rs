@@ -9,7 +9,7 @@ pub struct ReceiverError(#[from] Why);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Why {
-    #[error("the inbox failed")]
+    #[error("the inbox failed; what was acknowledged is kept, and nothing is acknowledged until it works again")]
     Store(#[from] StorageError),
     #[error("the receiver's settings: {0}")]
     Settings(String),

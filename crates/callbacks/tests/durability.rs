@@ -128,5 +128,8 @@ async fn an_inbox_that_cannot_be_opened_is_an_error() {
     let folder = TempDir::new().unwrap();
     let no_file = Location::File(folder.path().to_owned());
     let failed = Receiver::builder(no_file, Hub::default().client(), Ledger::default()).build().await;
-    assert_eq!(failed.unwrap_err().to_string(), "the inbox failed");
+    assert_eq!(
+        failed.unwrap_err().to_string(),
+        "the inbox failed; what was acknowledged is kept, and nothing is acknowledged until it works again"
+    );
 }

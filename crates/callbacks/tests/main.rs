@@ -20,6 +20,7 @@ mod durability;
 mod exactly_once;
 mod guarding;
 mod handling;
+mod messages;
 mod outages;
 mod privacy;
 mod product;

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+// The system's own words are Linux's.
+#[cfg(target_os = "linux")]
+mod messages;
 mod openapi;
 mod sim;
 mod soak;

@@ -355,7 +355,10 @@ fn a_simulator_that_cannot_start() {
         assert!(text(&output.stderr).starts_with(&format!("asaanbill: {expected}")), "{}", text(&output.stderr));
     };
     let address = taken.local_addr().unwrap().to_string();
-    check(&["--store=memory", "--listen", &address], &format!("{address} can't be listened on: "));
+    check(
+        &["--store=memory", "--listen", &address],
+        &format!("{address} can't be listened on; free it or give another: "),
+    );
     let store = format!("sqlite:{}", folder.path().display());
     check(&["--listen=127.0.0.1:0", "--store", &store], "the simulator can't start on sqlite:");
     let gone = folder.path().join("gone/ready.json");

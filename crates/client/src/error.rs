@@ -19,7 +19,7 @@ pub const HUB_MESSAGE_MAX_CHARS: usize = 1_000;
 #[non_exhaustive]
 pub enum BuildError {
     /// The base address isn't allowed.
-    #[error("the hub's base address is not allowed: {0}")]
+    #[error("the hub's base address is not allowed: {0} (expected: https://HOST/PATH)")]
     Base(&'static str),
     /// There are no credentials.
     #[error("a client needs credentials: a user name of visible ASCII characters, and a password or a token of them")]
@@ -35,7 +35,7 @@ pub enum BuildError {
         total: Duration,
     },
     /// The transport can't be built.
-    #[error("the client's transport can't be built")]
+    #[error("the client's transport can't be built; the cause says why, and `ClientBuilder::transport` takes another")]
     Transport(#[source] Box<dyn Error + Send + Sync>),
 }
 

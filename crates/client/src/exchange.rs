@@ -216,13 +216,19 @@ fn unreadable<E: Effect>(status: StatusCode) -> ClientError {
             "there is no hub at this address; if the host is right, the other PathStyle may be",
         ),
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ClientError::new(ErrorKind::Unreadable, "something before the hub refused the request")
+            ClientError::new(
+                ErrorKind::Unreadable,
+                "something before the hub refused the request, and nothing was done; look at the proxies between",
+            )
         }
         _ if Request::<E>::CREATES => ClientError::new(
             ErrorKind::OutcomeUnknown,
             "the answer can't be read, and nobody knows whether the hub has done it; look before sending it again",
         ),
-        _ => ClientError::new(ErrorKind::Unreadable, "the answer can't be read"),
+        _ => ClientError::new(
+            ErrorKind::Unreadable,
+            "the answer can't be read; ask again, and if it stays so, look at what stands between",
+        ),
     }
 }
 
@@ -244,6 +250,19 @@ fn refused<E: Effect>(request: &Request<E>, status: StatusCode, envelope: &Envel
     };
     let said = envelope.message();
     // Words that aren't known may name a payer, and don't go into a message that is logged.
-    let message = if Message::is_known(said) { format!("the hub says: {said}") } else { "the hub refused it".into() };
+    let advice = match kind {
+        ErrorKind::Credentials if request.is_login() => "check the user's name and password",
+        ErrorKind::Credentials => "the token is not taken; log in anew",
+        ErrorKind::Forbidden => "the user's role or channel doesn't allow it; the hub's people can change that",
+        ErrorKind::NotFound => "nothing of this number is in the user's channel",
+        ErrorKind::OutcomeUnknown => "nobody knows whether it was done all the same; look before sending it again",
+        ErrorKind::NoAnswer => "it may be asked again",
+        _ => "nothing was done; mend what was asked for",
+    };
+    let message = if Message::is_known(said) {
+        format!("the hub says: {said}; {advice}")
+    } else {
+        format!("the hub refused, in words that `hub_message` has; {advice}")
+    };
     ClientError::new(kind, message).said(said, envelope.data)
 }

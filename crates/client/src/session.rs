@@ -245,12 +245,16 @@ fn session(answer: &LoginAnswer) -> Result<Session, ClientError> {
     let unreadable = |what| ClientError::new(ErrorKind::Unreadable, what);
     let channel = answer.channel.as_ref().and_then(|channel| channel.id.as_ref()).and_then(|id| id.whole());
     let channel = channel.and_then(|id| ChannelId::try_from(id).ok());
-    let channel = channel.ok_or_else(|| unreadable("the login's channel has no number"))?;
-    Session::new(&answer.token, channel).ok_or_else(|| unreadable("the login's token is no visible ASCII text"))
+    let channel = channel.ok_or_else(|| unreadable("the login's channel has no number; is this the hub?"))?;
+    Session::new(&answer.token, channel)
+        .ok_or_else(|| unreadable("the login's token is no visible ASCII text; is this the hub?"))
 }
 
 fn not_logged_in() -> ClientError {
-    ClientError::new(ErrorKind::Credentials, "nobody is logged in")
+    ClientError::new(
+        ErrorKind::Credentials,
+        "nobody is logged in; the client has no password to do so, and needs a new token or one",
+    )
 }
 
 impl fmt::Debug for Sessions {

@@ -68,7 +68,10 @@ async fn a_failed_login_adds_nothing() {
     let (hub, asked) = client([refusal(404, "User not found or incorrect password"), ok(LOGIN), ok(EMPTY)]);
     let error = hub.add(&bill()).await.unwrap_err();
     assert_eq!((error.kind(), error.intent().is_none()), (ErrorKind::Credentials, true));
-    assert_eq!(error.to_string(), "the hub says: User not found or incorrect password (HTTP 404)");
+    assert_eq!(
+        error.to_string(),
+        "the hub says: User not found or incorrect password; check the user's name and password (HTTP 404)"
+    );
     assert_eq!(asked.lines(), ["POST /integration/login"]);
     hub.payments(PageRequest::default()).await.unwrap();
 

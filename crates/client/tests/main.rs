@@ -7,6 +7,7 @@ mod hostile;
 mod hub;
 mod journal;
 mod login;
+mod messages;
 mod once;
 mod reading;
 #[cfg(feature = "record")]

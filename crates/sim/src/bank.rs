@@ -94,7 +94,7 @@ pub enum BankError {
     #[error("this dynamic QR code has expired")]
     Expired,
     /// The payment can't be paid in its status.
-    #[error("this payment can't be paid")]
+    #[error("this payment can't be paid: it never got a PSID, or a newer one has taken it over")]
     Blocked,
     /// The reference is blank or too long, or has control characters, of which a database may not hold all.
     #[error("a bank reference has 1 to {BANK_REFERENCE_MAX_CHARS} characters, none of them a control character")]

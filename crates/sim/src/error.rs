@@ -11,7 +11,7 @@ pub struct SimError(#[from] Kind);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Kind {
-    #[error("the store can't be opened")]
+    #[error("the store can't be opened; the cause says what to do")]
     Store(#[source] StorageError),
     #[error("{what}: {allowed}")]
     Setting { what: &'static str, allowed: &'static str },

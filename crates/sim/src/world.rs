@@ -72,7 +72,7 @@ pub(crate) struct ShownAttempt {
 #[non_exhaustive]
 pub enum WorldError {
     /// The store failed.
-    #[error("the store failed")]
+    #[error("the store failed, and nothing has changed; the cause says what to do")]
     Store(#[from] StorageError),
     /// There is no such thing.
     #[error("there is no {0} of this name or number")]

@@ -25,6 +25,8 @@ mod bodies;
 mod formats;
 mod settings;
 
+mod messages;
+
 mod admin;
 
 mod reuse;

@@ -178,8 +178,13 @@ mod tls {
             assert_eq!((error.is_key(), error.to_string().as_str()), (is_key, expected));
         };
         check(&empty, &key, false, "the file holds no certificate in PEM form");
-        check(&folder.path().join("gone"), &key, false, "the certificate can't be read");
-        check(&certificate, &empty, true, "the private key can't be read");
-        check(&certificate, &others, false, "the certificate and the private key don't do together");
+        check(&folder.path().join("gone"), &key, false, "the certificate can't be read; give a file in PEM form");
+        check(&certificate, &empty, true, "the private key can't be read; give a file in PEM form");
+        check(
+            &certificate,
+            &others,
+            false,
+            "the certificate and the private key don't belong together; give the key that the certificate was made for",
+        );
     }
 }

@@ -130,5 +130,8 @@ async fn a_file_of_authorities_that_is_none() {
 async fn a_store_that_cannot_be_opened() {
     let nowhere = asaanbill_storage::Location::File("/nowhere/at/all/hub.db".into());
     let refused = SimBuilder::default().store(nowhere).build().await.unwrap_err();
-    assert_eq!((refused.is_setting(), refused.to_string().as_str()), (false, "the store can't be opened"));
+    assert_eq!(
+        (refused.is_setting(), refused.to_string().as_str()),
+        (false, "the store can't be opened; the cause says what to do")
+    );
 }

@@ -74,9 +74,13 @@ impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let advice = match self.kind {
             StorageErrorKind::Full => "no room left on the device; free some and try again",
-            StorageErrorKind::Unavailable => "the store is not available",
+            StorageErrorKind::Unavailable => {
+                "the store is not available; nothing has changed, try again when the cause is gone"
+            }
             StorageErrorKind::Migration => "the store's migrations are not this program's; use the newer version",
-            StorageErrorKind::Statement => "a statement failed",
+            StorageErrorKind::Statement => {
+                "a statement failed and nothing has changed; trying again won't help, the cause has to be mended"
+            }
             StorageErrorKind::Unknown => "the commit failed on its way; open the store again to see whether it holds",
         };
         write!(f, "{}: {advice}", self.context)

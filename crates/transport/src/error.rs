@@ -134,12 +134,12 @@ impl ErrorKind {
         match self {
             Self::Refused => "refused to send",
             Self::InvalidRequest => "the request can't be sent as it is",
-            Self::Connect => "could not connect",
-            Self::Tls => "no secure connection",
+            Self::Connect => "could not connect; check the address, the network and the proxy",
+            Self::Tls => "no secure connection; check the certificate's name, its dates and who signed it",
             Self::Timeout => "the deadline passed",
             Self::Closed => "the connection closed before the answer was complete",
             Self::TooLarge => "the answer is larger than allowed",
-            Self::InvalidResponse => "the answer is not readable as HTTP",
+            Self::InvalidResponse => "the answer is not HTTP; check that a server of HTTP is at this address",
             Self::Other => "the exchange failed",
         }
     }
@@ -156,11 +156,17 @@ impl fmt::Display for TransportError {
             write!(f, ": {detail}")?;
         }
         match (inner.delivery, inner.status) {
-            (Delivery::NotSent, _) => f.write_str(" (the request was not sent)"),
-            (Delivery::Answered, Some(status)) => {
-                write!(f, " (the server had answered with status {})", status.as_u16())
+            (Delivery::NotSent, _) if matches!(inner.kind, ErrorKind::Refused | ErrorKind::InvalidRequest) => {
+                f.write_str(" (the request was not sent, and won't be as it is: mend it)")
             }
-            (Delivery::Unknown | Delivery::Answered, _) => f.write_str(" (the request may have been received)"),
+            (Delivery::NotSent, _) => f.write_str(" (the request was not sent: sending it again is safe)"),
+            (Delivery::Answered, Some(status)) => {
+                let status = status.as_u16();
+                write!(f, " (the server had answered with status {status}: look before sending it again)")
+            }
+            (Delivery::Unknown | Delivery::Answered, _) => {
+                f.write_str(" (the request may have been received: look before sending it again)")
+            }
         }
     }
 }
@@ -198,15 +204,17 @@ mod tests {
     fn a_message_says_what_to_whom_and_whether_it_was_sent() {
         check(
             TransportError::not_sent(ErrorKind::Connect),
-            "https://hub.example:8443: could not connect (the request was not sent)",
+            "https://hub.example:8443: could not connect; check the address, the network and the proxy (the request was not \
+             sent: sending it again is safe)",
         );
         check(
             TransportError::unknown(ErrorKind::Timeout),
-            "https://hub.example:8443: the deadline passed (the request may have been received)",
+            "https://hub.example:8443: the deadline passed (the request may have been received: look before sending it again)",
         );
         check(
             TransportError::answered(ErrorKind::TooLarge, StatusCode::OK).with_detail("over 16 bytes"),
-            "https://hub.example:8443: the answer is larger than allowed: over 16 bytes (the server had answered with status 200)",
+            "https://hub.example:8443: the answer is larger than allowed: over 16 bytes (the server had answered with status \
+             200: look before sending it again)",
         );
     }
 

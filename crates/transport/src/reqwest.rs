@@ -104,7 +104,9 @@ impl ReqwestTransportBuilder {
     /// If the address can't be read.
     pub fn proxy(mut self, address: &str) -> Result<Self, ConfigError> {
         // The error is dropped: reqwest's may repeat the address, which may hold a password.
-        let proxy = Proxy::https(address).map_err(|_| ConfigError::new("the proxy's address", None))?;
+        let proxy = Proxy::https(address).map_err(|_| {
+            ConfigError::new("the proxy's address can't be read; give one such as http://proxy.example:3128", None)
+        })?;
         self.proxy = Some(proxy.no_proxy(NoProxy::from_string(THIS_MACHINE)));
         Ok(self)
     }
@@ -140,7 +142,9 @@ impl ReqwestTransportBuilder {
         {
             client = client.tls_backend_preconfigured(client_config(self.roots)?);
         }
-        let client = client.build().map_err(|error| ConfigError::new("reqwest", Some(error.into())))?;
+        let client = client.build().map_err(|error| {
+            ConfigError::new("reqwest refuses its settings; the cause says why", Some(error.into()))
+        })?;
         Ok(ReqwestTransport { client })
     }
 }

@@ -43,12 +43,12 @@ impl TrustedRoots {
     pub fn with_pem(mut self, pem: &[u8]) -> Result<Self, ConfigError> {
         let before = self.added.len();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate =
-                certificate.map_err(|error| ConfigError::new("a root certificate", Some(error.into())))?;
+            let certificate = certificate
+                .map_err(|error| ConfigError::new("a root certificate isn't PEM text", Some(error.into())))?;
             self = self.with_certificate(certificate)?;
         }
         if self.added.len() == before {
-            return Err(ConfigError::new("the PEM text holds no certificate", None));
+            return Err(ConfigError::new("the PEM text holds no certificate, and needs one", None));
         }
         Ok(self)
     }
@@ -65,7 +65,7 @@ impl TrustedRoots {
     fn with_certificate(mut self, certificate: CertificateDer<'static>) -> Result<Self, ConfigError> {
         RootCertStore::empty()
             .add(certificate.clone())
-            .map_err(|error| ConfigError::new("a root certificate", Some(error.into())))?;
+            .map_err(|error| ConfigError::new("a root certificate is no authority's", Some(error.into())))?;
         self.added.push(certificate);
         Ok(self)
     }
@@ -121,7 +121,7 @@ pub(crate) fn client_config(roots: TrustedRoots) -> Result<ClientConfig, ConfigE
     let verifier = LazyVerifier { roots, provider: provider.clone(), loaded: OnceLock::new() };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| ConfigError::new("the TLS versions", Some(error.into())))?
+        .map_err(|error| ConfigError::new("the cryptography knows neither TLS 1.2 nor 1.3", Some(error.into())))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();

@@ -6,6 +6,7 @@
 mod hyper;
 #[cfg(feature = "contract")]
 mod in_process;
+mod messages;
 #[cfg(all(feature = "contract", feature = "reqwest"))]
 mod reqwest;
 

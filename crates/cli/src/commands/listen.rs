@@ -106,16 +106,21 @@ async fn listen(args: ListenArgs) -> Result<(), Box<dyn Error>> {
         .proxy_hops(proxy_hops)
         .build()
         .await?;
-    let listener = TcpListener::bind(listen).await?;
+    let listener = bind(listen).await?;
     say(&format!("listening on {}", listener.local_addr()?));
     if let Some(address) = operator {
-        let listener = TcpListener::bind(address).await?;
+        let listener = bind(address).await?;
         say(&format!("metrics and health on {}", listener.local_addr()?));
         let router = receiver.operator_router();
         tokio::spawn(async move { axum::serve(listener, router).await });
     }
     receiver.serve(listener, told_to_stop()).await?;
     Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
+    let bound = TcpListener::bind(address).await;
+    Ok(bound.map_err(|error| format!("{address} can't be listened on; free it or give another: {error}"))?)
 }
 
 /// For a person, beside the events on standard output.

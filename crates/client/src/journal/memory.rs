@@ -74,7 +74,9 @@ impl State {
             // The common case, without a list.
             Wanted::Add(new) => {
                 let Some(identifier) = new.identifier() else {
-                    return Err(JournalError::new("an intent needs an identifier"));
+                    return Err(JournalError::new(
+                        "an intent needs an identifier, by which its outcome is found; give the payment one",
+                    ));
                 };
                 if let Some(open) = self.taken.get(identifier).and_then(|id| self.open.get(id)) {
                     return Ok(Begun::Open(open.intent.clone()));

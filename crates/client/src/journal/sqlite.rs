@@ -47,7 +47,7 @@ impl SqliteJournal {
 
     fn at(location: &Location) -> Result<Self, JournalError> {
         let store = Sqlite::open(location, MIGRATIONS)
-            .map_err(|error| JournalError::new("its file can't be opened").caused(error))?;
+            .map_err(|error| JournalError::new("its file can't be opened; the cause says why").caused(error))?;
         Ok(Self { store })
     }
 }
@@ -238,8 +238,11 @@ enum Failed {
 impl Failed {
     fn into_error(self) -> JournalError {
         match self {
-            Self::Storage(error) => JournalError::new("its store failed").caused(error),
-            Self::Broken(what) => JournalError::new("its file is damaged").caused(what),
+            Self::Storage(error) => JournalError::new("its store failed; the cause says what to do").caused(error),
+            Self::Broken(what) => JournalError::new(
+                "its file is damaged; keep a copy, and look into the hub for bills that it may have noted",
+            )
+            .caused(what),
         }
     }
 }

@@ -28,13 +28,15 @@ pub struct TlsError(#[from] Kind);
 
 #[derive(Debug, thiserror::Error)]
 enum Kind {
-    #[error("the certificate can't be read")]
+    #[error("the certificate can't be read; give a file in PEM form")]
     Certificate(#[source] pem::Error),
     #[error("the file holds no certificate in PEM form")]
     NoCertificate,
-    #[error("the private key can't be read")]
+    #[error("the private key can't be read; give a file in PEM form")]
     Key(#[source] pem::Error),
-    #[error("the certificate and the private key don't do together")]
+    #[error(
+        "the certificate and the private key don't belong together; give the key that the certificate was made for"
+    )]
     Pair(#[source] rustls::Error),
 }
 

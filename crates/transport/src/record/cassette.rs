@@ -49,13 +49,9 @@ impl Cassette {
     ///
     /// [`CassetteError`] if it isn't a cassette of this version.
     pub fn from_json(text: &str) -> Result<Self, CassetteError> {
-        let cassette: Self =
-            serde_json::from_str(text).map_err(|error| CassetteError::new("it can't be read", error))?;
+        let cassette: Self = serde_json::from_str(text).map_err(|error| CassetteError::new(UNREADABLE, error))?;
         if cassette.version != VERSION {
-            return Err(CassetteError::new(
-                "it can't be read",
-                format!("version {} isn't {VERSION}", cassette.version),
-            ));
+            return Err(CassetteError::new(UNREADABLE, format!("version {} isn't {VERSION}", cassette.version)));
         }
         for (position, Exchange { request: _, answer, failure }) in cassette.exchanges.iter().enumerate() {
             let status =
@@ -64,7 +60,7 @@ impl Cassette {
                 || status.is_some_and(|status| StatusCode::from_u16(status).is_err())
             {
                 let wrong = format!("exchange {position} needs an answer or a failure, and a status from 100 to 999");
-                return Err(CassetteError::new("it can't be read", wrong));
+                return Err(CassetteError::new(UNREADABLE, wrong));
             }
         }
         Ok(cassette)
@@ -76,7 +72,8 @@ impl Cassette {
     ///
     /// [`CassetteError`] if it can't be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), CassetteError> {
-        std::fs::write(path, self.to_json() + "\n").map_err(|error| CassetteError::new("it can't be written", error))
+        std::fs::write(path, self.to_json() + "\n")
+            .map_err(|error| CassetteError::new("can't be written; the cause says why", error))
     }
 
     /// From a file. Blocks.
@@ -85,7 +82,7 @@ impl Cassette {
     ///
     /// [`CassetteError`] if it can't be read, or isn't a cassette of this version.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, CassetteError> {
-        let text = std::fs::read_to_string(path).map_err(|error| CassetteError::new("it can't be read", error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| CassetteError::new(UNREADABLE, error))?;
         Self::from_json(&text)
     }
 
@@ -99,6 +96,8 @@ impl fmt::Debug for Cassette {
         f.debug_struct("Cassette").field("exchanges", &self.len()).finish_non_exhaustive()
     }
 }
+
+const UNREADABLE: &str = "can't be read; mend what the cause names, or record it again";
 
 /// A cassette that can't be read or written.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl CassetteError {
 
 impl fmt::Display for CassetteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the cassette: {}", self.what)
+        write!(f, "the cassette {}", self.what)
     }
 }
 

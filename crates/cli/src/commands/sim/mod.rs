@@ -59,9 +59,12 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
         ReadyFile::clear(path).map_err(failure(format!("the ready file {} can't be removed", path.display())))?;
     }
     if let asaanbill_sim::StoreAddress::Sqlite(path) = &store {
-        store::make_folder(path).map_err(failure(format!("the folder of {} can't be made", path.display())))?;
+        store::make_folder(path)
+            .map_err(failure(format!("the folder of {} can't be made; give another --store", path.display())))?;
     }
-    let listener = TcpListener::bind(listen).await.map_err(failure(format!("{listen} can't be listened on")))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(failure(format!("{listen} can't be listened on; free it or give another")))?;
     let address = listener.local_addr().map_err(failure("the listener has no address"))?;
     let sim = builder.build().await.map_err(failure(format!("the simulator can't start on {store}")))?;
     // Whoever connects from now on is answered: the listener listens already.
