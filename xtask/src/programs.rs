@@ -64,6 +64,15 @@ pub(crate) const PROGRAMS: &[Program] = &[
         gives: WALK,
         get: "apt-get install jq",
     },
+    Program {
+        name: "Chromium",
+        binaries: &["chromium"],
+        folders: &[],
+        variable: "ASAANBILL_CHROMIUM_BIN",
+        features: &["asaanbill-cli/browser-tests"],
+        gives: "the proof that no other page drives the simulator",
+        get: "apt-get install chromium",
+    },
 ];
 
 /// What the programs of `docs/walk.sh` give.

@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn what_an_absent_program_switches_off() {
         let crates = vec![
-            made_up("asaanbill-cli", &[("walk-tests", &[])]),
+            made_up("asaanbill-cli", &[("browser-tests", &[]), ("walk-tests", &[])]),
             made_up("asaanbill-sim", &[("postgres-tests", &["asaanbill-storage/postgres-tests"])]),
             made_up("asaanbill-storage", &[("postgres-tests", &[]), ("sqlite", &[])]),
         ];
@@ -123,12 +123,12 @@ mod tests {
         assert_eq!(
             (on.join(" "), off.join(" ")),
             (
-                "asaanbill-cli/walk-tests asaanbill-storage/sqlite".to_owned(),
+                "asaanbill-cli/browser-tests asaanbill-cli/walk-tests asaanbill-storage/sqlite".to_owned(),
                 "asaanbill-sim/postgres-tests asaanbill-storage/postgres-tests".to_owned(),
             )
         );
         let (on, off) = features(&workspace, &[]).unwrap();
-        assert_eq!((on.len(), off.len()), (4, 0));
+        assert_eq!((on.len(), off.len()), (5, 0));
     }
 
     #[test]

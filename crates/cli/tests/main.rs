@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "browser-tests")]
+mod browser;
 // The system's own words are Linux's.
 #[cfg(target_os = "linux")]
 mod messages;
