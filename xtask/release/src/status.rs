@@ -43,9 +43,10 @@ pub(crate) fn status(world: &World, workspace: &Workspace) -> Result<(), Stop> {
     }
     let tag = git::tags(world)?.get(version).cloned();
     println!("  tag {:<18} {}", git::tag(version), tag.as_deref().unwrap_or("not set"));
-    let page = match world.skipped("forge") {
-        Some(_) => None,
-        None => Some(Forge::of(world, workspace)?.has(version)?),
+    // Before the tag there is no page, and a forge that can't be reached keeps nobody from knowing where a release stands.
+    let page = match (&tag, world.skipped("forge")) {
+        (None, _) | (_, Some(_)) => None,
+        (Some(_), None) => Some(Forge::of(world, workspace)?.has(version)?),
     };
     let told = page.map_or("not asked", |there| if there { "there" } else { "not there" });
     println!("  {:<22} {told}", "release notes");
