@@ -35,6 +35,7 @@ const CALLBACKS: &str = "asaanbill-callbacks";
 const SIM: &str = "asaanbill-sim";
 const CLI: &str = "asaanbill-cli";
 const E2E: &str = "asaanbill-e2e";
+const FUZZ: &str = "asaanbill-fuzz";
 const XTASK: &str = "xtask";
 const RELEASE: &str = "xtask-release";
 
@@ -80,6 +81,7 @@ const ARROWS: &[Arrow] = &[
     Arrow { of: SIM, uses: &[CORE, QR, WIRE, TRANSPORT, STORAGE], never: &[CLIENT, CALLBACKS], ..FREE },
     Arrow { of: CLI, uses: ALL, ..FREE },
     Arrow { of: E2E, uses: ALL, ..FREE },
+    Arrow { of: FUZZ, uses: &[CORE, QR, WIRE, TRANSPORT, SIM], ..FREE },
     Arrow { of: XTASK, ..FREE },
     Arrow { of: RELEASE, ..FREE },
 ];

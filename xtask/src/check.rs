@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::run;
 use crate::workspace::Workspace;
-use crate::{arrows, deny, guide, lint, manifest, package, readme, sources, workflows};
+use crate::{arrows, deny, guide, lint, manifest, messages, package, readme, sources, workflows};
 
 /// One check.
 pub(crate) struct Check {
@@ -38,6 +38,7 @@ pub(crate) const CHECKS: &[Check] = &[
         run: guide::check,
     },
     Check { name: "readme", about: "each crate's README agrees with its page", run: readme::check },
+    Check { name: "messages", about: "each public error's message is in a snapshot", run: messages::check },
     Check { name: "workflows", about: "what workflows and documents call exists", run: workflows::check },
     Check { name: "arrows", about: "who may use whom, and what each crate must never see", run: arrows::check },
     Check { name: "deny", about: "licences, duplicates, bans and sources of dependencies", run: deny::check },

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::fuzz;
 use crate::run;
 use crate::test;
 use crate::workspace::Workspace;
@@ -10,11 +11,17 @@ use crate::workspace::Workspace;
 pub(crate) struct Deep {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// The cargo command that somebody else wrote, and how to get it. `None`: cargo itself.
-    program: Option<(&'static str, &'static str)>,
-    /// What cargo is asked; what the person adds comes after it. Empty: every test.
-    line: &'static [&'static str],
-    set: Option<(&'static str, &'static str)>,
+    how: How,
+}
+
+/// How it is done.
+enum How {
+    /// Every test, with a variable set.
+    Tests(&'static str, &'static str),
+    /// What cargo is asked, by a command that somebody else wrote; what the person adds comes after it.
+    Cargo { program: &'static str, get: &'static str, line: &'static [&'static str] },
+    /// libFuzzer.
+    Fuzz,
 }
 
 /// All of them.
@@ -22,38 +29,49 @@ pub(crate) const DEEP: &[Deep] = &[
     Deep {
         name: "seeds",
         about: "every test, with a hundred times as many random cases",
-        program: None,
-        line: &[],
         // proptest's default is 256.
-        set: Some(("PROPTEST_CASES", "25600")),
+        how: How::Tests("PROPTEST_CASES", "25600"),
+    },
+    Deep {
+        name: "fuzz",
+        about: "libFuzzer on every parser, a minute each; -- TARGET -max_total_time=600",
+        how: How::Fuzz,
     },
     Deep {
         name: "features",
         about: "each feature of each crate alone, by cargo-hack",
-        program: Some(("hack", "cargo install cargo-hack --locked")),
-        line: &["hack", "check", "--workspace", "--each-feature", "--no-dev-deps"],
-        set: None,
+        how: How::Cargo {
+            program: "hack",
+            get: "cargo install cargo-hack --locked",
+            line: &["hack", "check", "--workspace", "--each-feature", "--no-dev-deps"],
+        },
     },
     Deep {
         name: "coverage",
         about: "which lines no test runs, by cargo-llvm-cov; writes target/lcov.info",
-        program: Some(("llvm-cov", "rustup component add llvm-tools, and cargo install cargo-llvm-cov --locked")),
-        line: &["llvm-cov", "--workspace", "--lcov", "--output-path", "target/lcov.info"],
-        set: None,
+        how: How::Cargo {
+            program: "llvm-cov",
+            get: "rustup component add llvm-tools, and cargo install cargo-llvm-cov --locked",
+            line: &["llvm-cov", "--workspace", "--lcov", "--output-path", "target/lcov.info"],
+        },
     },
     Deep {
         name: "mutants",
         about: "whether a changed line fails a test, by cargo-mutants; -- --shard 0/8",
-        program: Some(("mutants", "cargo install cargo-mutants --locked")),
-        line: &["mutants", "--workspace", "--no-shuffle", "--output", "target"],
-        set: None,
+        how: How::Cargo {
+            program: "mutants",
+            get: "cargo install cargo-mutants --locked",
+            line: &["mutants", "--workspace", "--no-shuffle", "--output", "target"],
+        },
     },
     Deep {
         name: "advisories",
         about: "known weaknesses of what we depend on, by cargo-deny; needs the network",
-        program: Some(("deny", crate::deny::GET)),
-        line: &["deny", "--workspace", "--all-features", "check", "advisories"],
-        set: None,
+        how: How::Cargo {
+            program: "deny",
+            get: crate::deny::GET,
+            line: &["deny", "--workspace", "--all-features", "check", "advisories"],
+        },
     },
 ];
 
@@ -61,17 +79,16 @@ pub(crate) const DEEP: &[Deep] = &[
 pub(crate) fn deep(name: &str, more: &[String]) -> Result<bool, Box<dyn Error>> {
     let one = DEEP.iter().find(|one| one.name == name).ok_or("no such deep check")?;
     let workspace = Workspace::load()?;
-    if let Some((program, get)) = one.program
-        && run::output(&mut run::cargo(&workspace.root, [program, "--version"])).is_err()
-    {
+    let (program, get, line) = match one.how {
+        How::Tests(variable, value) => return test::test_with(Some((variable, value)), more),
+        How::Fuzz => return fuzz::fuzz(&workspace, more),
+        How::Cargo { program, get, line } => (program, get, line),
+    };
+    if run::output(&mut run::cargo(&workspace.root, [program, "--version"])).is_err() {
         println!("xtask deep: cargo-{program} is not here. To get it: {get}");
         return Ok(false);
     }
-    if one.line.is_empty() {
-        return test::test_with(one.set, more);
-    }
-    let mut command = run::cargo(&workspace.root, one.line);
-    command.envs(one.set);
+    let mut command = run::cargo(&workspace.root, line);
     let passed = run::passes(command.args(more))?;
     println!("xtask deep: {name}: {}", if passed { "passed" } else { "FAILED" });
     Ok(passed)

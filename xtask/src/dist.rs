@@ -38,7 +38,7 @@ pub(crate) fn dist() -> Result<bool, Box<dyn Error>> {
 }
 
 /// What the compiler builds for, such as `x86_64-unknown-linux-gnu`.
-fn host(workspace: &Workspace) -> Result<String, Box<dyn Error>> {
+pub(crate) fn host(workspace: &Workspace) -> Result<String, Box<dyn Error>> {
     let told = run::output(&mut run::cargo(&workspace.root, ["-vV"]))?;
     let host = told.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.ok_or("cargo -vV says no host")?.to_owned())

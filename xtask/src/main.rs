@@ -5,8 +5,8 @@
 //! absent, is named in the last lines with how to get it, and is a failure with `CI=true`.
 //!
 //! It is no part of the product, depends on none of our crates, and reads the workspace only through cargo and as text.
-//! Modules in reading order: [`mod@test`], [`mod@check`], [`deep`], [`mod@bench`], [`dist`] and [`release`] are the commands; [`arrows`],
-//! [`manifest`], [`sources`], [`guide`], [`readme`], [`workflows`], [`lint`], [`deny`] and [`package`] are what is checked;
+//! Modules in reading order: [`mod@test`], [`mod@check`], [`deep`] with [`fuzz`], [`mod@bench`], [`dist`] and [`release`] are the commands; [`arrows`],
+//! [`manifest`], [`sources`], [`guide`], [`readme`], [`messages`], [`workflows`], [`lint`], [`deny`] and [`package`] are what is checked;
 //! [`programs`] are the optional programs; [`workspace`] and [`run`] are cargo.
 #![expect(clippy::print_stdout, reason = "a command-line tool: standard output is where its report goes")]
 
@@ -16,9 +16,11 @@ mod check;
 mod deep;
 mod deny;
 mod dist;
+mod fuzz;
 mod guide;
 mod lint;
 mod manifest;
+mod messages;
 mod package;
 mod programs;
 mod readme;
