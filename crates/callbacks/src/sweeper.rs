@@ -6,6 +6,7 @@ use std::time::Duration;
 use asaanbill_storage::StorageError;
 use asaanbill_wire::PageRequest;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::MissedTickBehavior;
 
 use crate::confirm::SweptBody;
 use crate::core::{Core, caught, pause};
@@ -14,7 +15,7 @@ use crate::hub::HubError;
 use crate::metrics::Event;
 use crate::receipt::SWEPT_PATH;
 use crate::record::{PaymentRecord, RecordPage};
-use crate::store::{NewReceipt, SweepFrom};
+use crate::store::{NewReceipt, SweepFrom, SweepTimes};
 
 /// How far before the last sweep the next one looks: the hub's times have no seconds, and its list shifts while it is read.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -39,8 +40,10 @@ const PRUNE_AT_ONCE: u32 = 1_000;
 
 /// Works until it is dropped.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut rounds = tokio::time::interval(ROUND);
-    let mut counts = tokio::time::interval(COUNT_EVERY);
+    let [mut rounds, mut counts] = [ROUND, COUNT_EVERY].map(tokio::time::interval);
+    // What was missed, as while the machine slept, isn't made up for.
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    counts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = rounds.tick() => {
@@ -60,10 +63,11 @@ async fn round(core: &Core) -> Result<(), StorageError> {
     let now = core.now();
     if let Some(retention) = core.retention {
         let before = now.saturating_sub(retention).unwrap_or(Timestamp::MIN);
-        core.store.prune(before, PRUNE_AT_ONCE).await?;
+        // All of it: what comes in faster than it goes would stay for ever.
+        while core.store.prune(before, PRUNE_AT_ONCE).await? == u64::from(PRUNE_AT_ONCE) {}
     }
     let Some(sweep) = core.sweep else { return Ok(()) };
-    let Some(from) = core.store.begin_sweep(now, sweep.every, sweep.since).await? else { return Ok(()) };
+    let Some(from) = core.store.begin_sweep(SweepTimes::new(now, sweep)).await? else { return Ok(()) };
     core.metrics.count(Event::Sweep);
     match sweep_from(core, from, now).await {
         Ok(found) => {
@@ -92,7 +96,7 @@ impl From<StorageError> for Interrupted {
 
 /// Reads payments from the last changed back. Says how many were found that nobody had announced.
 async fn sweep_from(core: &Core, from: SweepFrom, now: Timestamp) -> Result<u64, Interrupted> {
-    let oldest = from.swept_to.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(from.since);
+    let oldest = from.swept_to.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN).max(minute_of(from.since));
     let mut found = 0;
     let mut page = PageRequest::new(0, PAGE_SIZE).ok();
     while let Some(request) = page.filter(|page| page.number() < PAGES_MAX) {
@@ -116,6 +120,11 @@ async fn sweep_from(core: &Core, from: SweepFrom, now: Timestamp) -> Result<u64,
         page = request.next().filter(|_| !read.is_last && !reaches(&read, oldest));
     }
     Ok(found)
+}
+
+/// As the hub shows it: what was paid later in the same minute seems to be older.
+fn minute_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(Timestamp::MIN)
 }
 
 /// Through the same inbox as call-backs: it is confirmed like them, and if its call-back comes after all, one of the two is a

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use asaanbill_storage::queue::{Claim, Due, Lease, Lost, NewJob, Queue, Tally};
 use asaanbill_storage::{Location, StorageError};
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::event::{Confirmed, Effect};
 use crate::handler::{HandlerError, Handling};
 use crate::receipt::{History, Receipt, ReceiptState};
+use crate::settings::Sweep;
 
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::PostgresStore;
@@ -34,6 +35,9 @@ const HANDLINGS: Queue = Queue::new("handlings");
 /// The most characters of a receipt's log: the latest few dozen lines. A receipt is looked into about 15 times, and far more
 /// often if the hub can't be asked.
 const LOG_MAX: usize = 4_000;
+
+/// What a statement reads of a receipt, in order.
+const RECEIPT: &str = "id, path, source, received_at, state, resolved_at, attempts, failures";
 
 /// Where the inbox is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,6 +211,28 @@ pub(crate) struct SweepFrom {
     pub(crate) since: Timestamp,
 }
 
+/// When a sweep is due, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SweepTimes {
+    now: i64,
+    /// When the next one is due, once one began.
+    next: i64,
+    /// When the very first one is.
+    first_due: i64,
+    /// Before when payments are none of ours.
+    since: i64,
+}
+
+impl SweepTimes {
+    pub(crate) fn new(now: Timestamp, sweep: Sweep) -> Self {
+        let next = now.saturating_add(sweep.every).unwrap_or(Timestamp::MAX);
+        let first_due = if sweep.since.is_some() { now } else { next };
+        let [now, next, first_due, since] =
+            [now, next, first_due, sweep.since.unwrap_or(now)].map(Timestamp::as_microsecond);
+        Self { now, next, first_due, since }
+    }
+}
+
 /// Which jobs a lease is of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Which {
@@ -294,12 +320,7 @@ pub(crate) trait Store: Debug + Send + Sync {
 
     /// Whether a sweep is due, which is then this caller's: up to when the last one saw everything, and before when payments
     /// are none of ours. For the very first both are `since`; without one they are the present, and it isn't due yet.
-    async fn begin_sweep(
-        &self,
-        now: Timestamp,
-        every: SignedDuration,
-        since: Option<Timestamp>,
-    ) -> Result<Option<SweepFrom>, StorageError>;
+    async fn begin_sweep(&self, times: SweepTimes) -> Result<Option<SweepFrom>, StorageError>;
 
     /// The sweep that began then saw everything.
     async fn end_sweep(&self, began: Timestamp) -> Result<(), StorageError>;
@@ -308,8 +329,10 @@ pub(crate) trait Store: Debug + Send + Sync {
     async fn prune(&self, before: Timestamp, most: u32) -> Result<u64, StorageError>;
 }
 
-/// Of receipts that came to nothing nobody asks after a while: forged ones and repeats.
-const PRUNED: [ReceiptState; 2] = [ReceiptState::Duplicate, ReceiptState::Rejected];
+/// Forgets receipts that came to nothing, of which nobody asks after a while: forged ones and repeats. The words are those of
+/// the index, or it wouldn't be used.
+const PRUNE: &str = "DELETE FROM receipts WHERE id IN (
+    SELECT id FROM receipts WHERE state IN ('duplicate', 'rejected') AND resolved_at < $1 ORDER BY resolved_at LIMIT $2)";
 
 impl Which {
     fn queue(self) -> Queue {

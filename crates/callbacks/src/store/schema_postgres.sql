@@ -17,6 +17,8 @@ CREATE TABLE receipts (
     log TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX receipts_state ON receipts (state, id);
+-- What is forgotten after a while.
+CREATE INDEX receipts_forgotten ON receipts (resolved_at) WHERE state IN ('duplicate', 'rejected');
 
 -- What is to be handled once. The key is made from the hub's record and permanent.
 CREATE TABLE effects (

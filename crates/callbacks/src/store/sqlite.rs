@@ -10,11 +10,11 @@ use asaanbill_storage::rusqlite::{Connection, OptionalExtension as _, Row, param
 use asaanbill_storage::{Location, Migration, Sqlite, StorageError, queue_schema_sqlite, rusqlite};
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
-    Again, CONFIRMS, Counts, Decision, End, HANDLINGS, LOG_MAX, NewReceipt, Open, PRUNED, Redriven, Settled, Store,
-    SweepFrom, Unhandled, What, Which, confirm_job, handling_job, log_line, read_log,
+    Again, CONFIRMS, Counts, Decision, End, HANDLINGS, LOG_MAX, NewReceipt, Open, PRUNE, RECEIPT, Redriven, Settled,
+    Store, SweepFrom, SweepTimes, Unhandled, What, Which, confirm_job, handling_job, log_line, read_log,
 };
 use crate::event::{Confirmed, Effect, Notice};
 use crate::handler::{HandlerError, Handling, Kind, Panicked, SqliteHandler};
@@ -29,9 +29,6 @@ const MIGRATIONS: &[Migration] = &[Migration {
         queue_schema_sqlite!("handlings")
     ),
 }];
-
-/// Where a statement on a receipt finds it.
-const RECEIPT: &str = "id, path, source, received_at, state, resolved_at, attempts, failures";
 
 #[derive(Clone, Debug)]
 pub(crate) struct SqliteStore(Sqlite);
@@ -279,15 +276,8 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn begin_sweep(
-        &self,
-        now: Timestamp,
-        every: SignedDuration,
-        since: Option<Timestamp>,
-    ) -> Result<Option<SweepFrom>, StorageError> {
-        let next = now.saturating_add(every).unwrap_or(Timestamp::MAX);
-        let first_due = if since.is_some() { now } else { next };
-        let [now, next, first_due, since] = [now, next, first_due, since.unwrap_or(now)].map(Timestamp::as_microsecond);
+    async fn begin_sweep(&self, times: SweepTimes) -> Result<Option<SweepFrom>, StorageError> {
+        let SweepTimes { now, next, first_due, since } = times;
         self.write(move |tx| {
             let first =
                 "INSERT INTO sweeps (one, swept_to, since, due_at) VALUES (1, ?1, ?1, ?2) ON CONFLICT DO NOTHING";
@@ -310,12 +300,8 @@ impl Store for SqliteStore {
 
     async fn prune(&self, before: Timestamp, most: u32) -> Result<u64, StorageError> {
         self.write(move |tx| {
-            let mut delete = tx.prepare_cached(
-                "DELETE FROM receipts WHERE id IN (SELECT id FROM receipts WHERE state IN (?1, ?2) AND resolved_at < ?3
-                 LIMIT ?4)",
-            )?;
-            let [one, other] = PRUNED.map(ReceiptState::as_str);
-            let pruned = delete.execute(params![one, other, before.as_microsecond(), most])?;
+            let mut delete = tx.prepare_cached(PRUNE)?;
+            let pruned = delete.execute(params![before.as_microsecond(), most])?;
             Ok(u64::try_from(pruned).unwrap_or(u64::MAX))
         })
         .await
