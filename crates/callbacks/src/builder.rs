@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::confirmer::Confirmer;
-use crate::core::{Bells, Core, HubState, Unresolved};
+use crate::core::{Bells, Core, Failing, Unresolved};
 use crate::dispatcher::Dispatcher;
 use crate::error::{ReceiverError, Why};
 use crate::guard::Guard;
@@ -156,7 +156,8 @@ impl ReceiverBuilder {
             bells: Bells::default(),
             metrics: Metrics::default(),
             unresolved,
-            hub_state: HubState::default(),
+            asking: Failing::default(),
+            storing: Failing::default(),
             draining,
         });
         let workers = Workers::new([

@@ -198,14 +198,14 @@ impl Confirmer {
             match answer {
                 Ok(answer) => {
                     self.breaker.answered();
-                    self.core.hub_state.answers();
+                    self.core.asking.works();
                     for looking in looking {
                         self.look(about, page, &answer, looking, &mut pending, &mut further);
                     }
                 }
                 Err(error) => {
                     let away = self.breaker.failed(Instant::now());
-                    self.core.hub_state.is_silent(self.core.now());
+                    self.core.asking.fails(self.core.now());
                     tracing::warn!(receipts = looking.len(), away, error = &*error, "the hub can't be asked");
                     for looking in looking {
                         // Neither open nor closed: the attempt doesn't count, and nothing is believed.

@@ -45,7 +45,10 @@ pub(crate) struct Core {
     pub(crate) bells: Bells,
     pub(crate) metrics: Metrics,
     pub(crate) unresolved: Unresolved,
-    pub(crate) hub_state: HubState,
+    /// Asking the hub.
+    pub(crate) asking: Failing,
+    /// Storing what comes.
+    pub(crate) storing: Failing,
     /// Whether no new work is begun any more.
     pub(crate) draining: watch::Sender<bool>,
 }
@@ -149,21 +152,21 @@ impl Unresolved {
     }
 }
 
-/// Whether the hub answers, for the health view.
+/// Since when something fails, for the health view.
 #[derive(Debug, Default)]
-pub(crate) struct HubState(Mutex<Option<Timestamp>>);
+pub(crate) struct Failing(Mutex<Option<Timestamp>>);
 
-impl HubState {
-    pub(crate) fn answers(&self) {
+impl Failing {
+    pub(crate) fn works(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// It doesn't, for the first time now or since earlier.
-    pub(crate) fn is_silent(&self, now: Timestamp) {
+    /// For the first time now, or since earlier.
+    pub(crate) fn fails(&self, now: Timestamp) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(now);
     }
 
-    pub(crate) fn silent_since(&self) -> Option<Timestamp> {
+    pub(crate) fn since(&self) -> Option<Timestamp> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -43,7 +43,7 @@ pub struct Stuck {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum StuckKind {
-    /// The inbox can't be read: nothing is acknowledged.
+    /// The inbox can't be read or written, as on a full disk: nothing is acknowledged.
     Store,
     /// The inbox is as full as it may be: nothing is acknowledged.
     Full,
@@ -92,18 +92,23 @@ impl Health {
                 return Self { stuck: vec![stuck(StuckKind::Store, None, None)] };
             }
         };
-        Self::by(&counts, core.hub_state.silent_since(), core.limits.unresolved, core.now())
+        let failing = [core.storing.since(), core.asking.since()];
+        Self::by(&counts, failing, core.limits.unresolved, core.now())
     }
 
-    fn by(counts: &Counts, silent_since: Option<Timestamp>, unresolved_max: u64, now: Timestamp) -> Self {
+    fn by(counts: &Counts, failing: [Option<Timestamp>; 2], unresolved_max: u64, now: Timestamp) -> Self {
+        let [storing, asking] = failing;
         let of_state = |state| counts.receipts.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count);
         let mut all = Vec::new();
+        if storing.is_some() {
+            all.push(stuck(StuckKind::Store, None, storing));
+        }
         let unresolved = of_state(ReceiptState::Received);
         if unresolved >= unresolved_max {
             all.push(stuck(StuckKind::Full, Some(unresolved), None));
         }
-        if silent_since.is_some() {
-            all.push(stuck(StuckKind::Hub, None, silent_since));
+        if asking.is_some() {
+            all.push(stuck(StuckKind::Hub, None, asking));
         }
         let queues = [
             (StuckKind::Confirming, &counts.confirms, CONFIRM_LATE),

@@ -112,7 +112,7 @@ pub use ipnet::IpNet;
 pub use receipt::{EffectView, History, RECEIPTS_MAX, Receipt, ReceiptState, SWEPT_PATH, Step};
 pub use receiver::{DRAIN_TIMEOUT, Receiver, Redrive};
 pub use record::{BulkRecord, PaymentRecord, RecordPage};
-pub use serve::{CALLBACK_BODY_MAX, CONNECTIONS_MAX};
+pub use serve::{CALLBACK_BODY_MAX, CONNECTIONS_MAX, bind};
 pub use settings::{
     ACCEPT_TIMEOUT, ACCEPT_TIMEOUT_MAX, LOOKUPS_AT_ONCE, LOOKUPS_PER_SECOND, Limits, RETENTION, SWEEP_EVERY, Sweep,
     UNRESOLVED_MAX, UNRESOLVED_PER_SOURCE_MAX,

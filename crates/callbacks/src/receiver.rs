@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::builder::ReceiverBuilder;
 use crate::core::Core;
@@ -74,9 +75,12 @@ impl Receiver {
     }
 
     /// `/metrics` in Prometheus' text format, and `/health`: 200 and `{"stuck":[]}` if it is well, else 503 with what is stuck
-    /// and what to do about it. For an address that only you reach.
+    /// and what to do about it. `/receipts` lists them, with `?state=`, `?before=` and `?limit=`; `/receipts/{id}` tells one's
+    /// history; `POST /receipts/{id}/redrive` and `/receipts/{id}/give-up` with `{"reason":"…"}` do what
+    /// [`redrive`](Self::redrive) and [`give_up`](Self::give_up) do. For an address that only you reach: it asks nobody who
+    /// they are.
     pub fn operator_router(&self) -> Router {
-        serve::operator_router(Arc::clone(&self.core))
+        serve::operator_router(self.clone())
     }
 
     /// Serves HTTP/1 until `stop` resolves, bounded in connections and in time; then answers what was accepted, and
@@ -110,8 +114,9 @@ impl Receiver {
             }
             [tasks[0].take(), tasks[1].take()]
         };
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
         for mut task in tasks.into_iter().flatten() {
-            if tokio::time::timeout(DRAIN_TIMEOUT, &mut task).await.is_err() {
+            if timeout_at(deadline, &mut task).await.is_err() {
                 tracing::warn!("work was given up that did not end; it is done again");
                 task.abort();
             }

@@ -21,8 +21,8 @@ use crate::core::Core;
 use crate::metrics::{Event, Refusal};
 use crate::store::NewReceipt;
 
-pub use listener::CONNECTIONS_MAX;
 pub(crate) use listener::serve;
+pub use listener::{CONNECTIONS_MAX, bind};
 pub(crate) use operator::router as operator_router;
 
 /// The most bytes of a call-back. The guide's have about 200, the longest allowed texts make about 4000.
@@ -60,7 +60,9 @@ async fn store(core: &Core, request: Request<Body>) -> Result<(), Refusal> {
     if request.method() != Method::POST {
         return Err(Refusal::Method);
     }
+    let place = request.extensions().get::<Arc<listener::Place>>().cloned();
     let body = axum::body::to_bytes(request.into_body(), CALLBACK_BODY_MAX).await.map_err(|_| Refusal::TooLarge)?;
+    let _busy = place.as_ref().map(listener::Place::busy);
     let body = String::from_utf8(body.into()).map_err(|_| Refusal::Body)?;
     let readable = match path {
         PROCESSED_PATH => names::<Processed>(&body, |claimed| claimed.psid.is_some()),
@@ -74,30 +76,32 @@ async fn store(core: &Core, request: Request<Body>) -> Result<(), Refusal> {
         tracing::error!("the inbox has as many unresolved call-backs as it may");
         return Err(Refusal::Full);
     }
-    let place = Place { core, source: Some(source.clone()) };
+    let room = Room { core, source: Some(source.clone()) };
     let new = NewReceipt { path: path.to_owned(), body, source, received_at: core.now() };
     core.store.receive(new).await.map_err(|error| {
+        core.storing.fails(core.now());
         tracing::error!(error = &error as &dyn std::error::Error, "a call-back could not be stored");
         if error.kind() == StorageErrorKind::Full { Refusal::Full } else { Refusal::Store }
     })?;
-    place.keep();
+    core.storing.works();
+    room.keep();
     core.bells.received.notify_one();
     Ok(())
 }
 
 /// A place among the unresolved, given back unless the call-back is stored.
-struct Place<'a> {
+struct Room<'a> {
     core: &'a Core,
     source: Option<Option<String>>,
 }
 
-impl Place<'_> {
+impl Room<'_> {
     fn keep(mut self) {
         self.source = None;
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Room<'_> {
     fn drop(&mut self) {
         if let Some(source) = &self.source {
             self.core.unresolved.give_back(source);
