@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use asaanbill_client::Client;
+use asaanbill_core::KARACHI;
 use asaanbill_transport::{ErrorKind, TransportError, from_fn};
 use axum::body::Bytes;
 use http::{Request, Response};
+use jiff::Timestamp;
 
 pub(crate) const USERNAME: &str = "demo";
 pub(crate) const PASSWORD: &str = "s3cret";
@@ -15,6 +17,9 @@ pub(crate) const PASSWORD: &str = "s3cret";
 pub(crate) const TITLE: &str = "Bareera Sheikh";
 pub(crate) const IDENTIFIER: &str = "FS-BSCS-095";
 pub(crate) const CONTACT: &str = "03005372672";
+
+/// What the hub shows for when a bill was paid that wasn't. (Guide, Get List of All Payments)
+const NEVER: &str = "N/A";
 
 const LOGIN: &str =
     r#"{"token":"dG9rZW4=","user":{"firstName":"Ali","lastName":"Tuck"},"channel":{"id":23,"name":"Evamp & Saanga"}}"#;
@@ -35,6 +40,8 @@ struct State {
     page_max: Option<usize>,
     /// One more element, first in each page of a search.
     extra: Option<String>,
+    /// How often a record was changed.
+    changes: u64,
 }
 
 /// How the hub answers.
@@ -65,6 +72,9 @@ pub(crate) struct Record {
     amount: Option<String>,
     after: Option<String>,
     status: String,
+    paid_at: String,
+    /// Which change of the hub's was its last.
+    changed: u64,
 }
 
 impl Hub {
@@ -97,6 +107,7 @@ impl Hub {
     pub(crate) fn add(&self, psid: &str, amount: Option<&str>, after: Option<&str>, status: &str) -> u64 {
         let mut state = self.state();
         let id = state.records.len() as u64 + 1;
+        let changed = state.change();
         let text = |text: &str| text.to_owned();
         let record = Record {
             id: id.to_string(),
@@ -104,6 +115,8 @@ impl Hub {
             amount: amount.map(text),
             after: after.map(text),
             status: status.into(),
+            paid_at: NEVER.into(),
+            changed,
         };
         state.records.push(record);
         id
@@ -113,14 +126,19 @@ impl Hub {
         self.set_status(id, "PROCESSED");
     }
 
-    /// Whether a key is that of a paid record.
-    pub(crate) fn is_paid(&self, key: &str) -> bool {
-        let id: usize = key.strip_prefix("payment/23/").unwrap().parse().unwrap();
-        self.state().records[id - 1].status == "PROCESSED"
+    /// The hub says when, to the minute.
+    pub(crate) fn pay_at(&self, id: u64, at: Timestamp) {
+        self.set_status(id, "PROCESSED");
+        let shown = KARACHI.to_datetime(at).strftime("%I:%M%p %d-%b-%Y").to_string();
+        self.state().records[usize::try_from(id).unwrap() - 1].paid_at = shown;
     }
 
     pub(crate) fn set_status(&self, id: u64, status: &str) {
-        self.state().records[usize::try_from(id).unwrap() - 1].status = status.into();
+        let mut state = self.state();
+        let changed = state.change();
+        let record = &mut state.records[usize::try_from(id).unwrap() - 1];
+        status.clone_into(&mut record.status);
+        record.changed = changed;
     }
 
     /// Makes a record's number something else.
@@ -136,6 +154,8 @@ impl Hub {
             amount: Some("50".into()),
             after: Some("55".into()),
             status: (*status).into(),
+            paid_at: NEVER.into(),
+            changed: 0,
         });
         self.state().batches.insert(id, payments.collect());
     }
@@ -194,7 +214,13 @@ impl Hub {
             return (200, LOGIN.into());
         }
         if let Some(psid) = path.strip_prefix("/search/") {
-            return (200, state.page(psid, query));
+            let all = state.records.iter().rev().filter(|record| record.psid == psid).collect();
+            return (200, state.page(all, query));
+        }
+        if path == "/payment" {
+            let mut all: Vec<_> = state.records.iter().collect();
+            all.sort_by_key(|record| std::cmp::Reverse(record.changed));
+            return (200, state.page(all, query));
         }
         if let Some(id) = path.strip_prefix("/payment/") {
             // By where it is, not by the number that it shows.
@@ -211,14 +237,19 @@ impl Hub {
 }
 
 impl State {
-    /// Newest first, as the guide says.
-    fn page(&self, psid: &str, query: &str) -> String {
+    fn change(&mut self) -> u64 {
+        self.changes += 1;
+        self.changes
+    }
+
+    /// One page of them.
+    fn page(&self, all: Vec<&Record>, query: &str) -> String {
         let value = |name: &str| {
             let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap();
             pair.parse::<usize>().unwrap()
         };
         let size = value("pageSize=").min(self.page_max.unwrap_or(usize::MAX));
-        let all: Vec<_> = self.records.iter().rev().filter(|record| record.psid == psid).map(Record::json).collect();
+        let all: Vec<_> = all.into_iter().map(Record::json).collect();
         let start = value("pageNo=") * size;
         let page = all.iter().skip(start).take(size).cloned();
         let content: Vec<_> = self.extra.iter().cloned().chain(page).collect();
@@ -229,13 +260,13 @@ impl State {
 
 impl Record {
     fn json(&self) -> String {
-        let Self { id, psid, amount, after, status } = self;
+        let Self { id, psid, amount, after, status, paid_at, changed: _ } = self;
         let text = |text: &Option<String>| text.as_ref().map_or("null".into(), |text| format!(r#""{text}""#));
         let psid = if psid.is_empty() { "null".into() } else { format!(r#""{psid}""#) };
         format!(
             r#"{{"id":"{id}","title":"{TITLE}","identifier":"{IDENTIFIER}","amount":{},"dueDate":"2025-08-31",
                 "amountAfterDueDate":{},"billedToName":"{TITLE}","billedToContact":"{CONTACT}","psid":{psid},
-                "qrString":"000201","status":"{status}","createdAt":"08:49AM 31-Jul-2025","paidAt":"N/A"}}"#,
+                "qrString":"000201","status":"{status}","createdAt":"08:49AM 31-Jul-2025","paidAt":"{paid_at}"}}"#,
             text(amount),
             text(after),
         )

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use asaanbill_callbacks::{Confirmed, Handler, HandlerError};
+use tokio::sync::Notify;
 
 /// Cheap to clone; clones are the same ledger.
 #[derive(Clone, Default)]
-pub(crate) struct Ledger(Arc<Mutex<State>>);
+pub(crate) struct Ledger(Arc<Mutex<State>>, Arc<Notify>);
 
 #[derive(Default)]
 struct State {
@@ -34,6 +35,8 @@ pub(crate) enum Deed {
     /// Before there is a future.
     PanicAtOnce,
     Hang,
+    /// Until it is released.
+    Wait,
 }
 
 impl Ledger {
@@ -47,6 +50,11 @@ impl Ledger {
 
     pub(crate) fn exempt(&self, key: &str) {
         self.state().exempt.insert(key.into());
+    }
+
+    /// Lets one go on that waits, now or later.
+    pub(crate) fn release(&self) {
+        self.1.notify_one();
     }
 
     /// The keys of what was handled, in order.
@@ -100,6 +108,7 @@ impl Handler for Ledger {
             match deed {
                 Deed::Fail => return Err("the ledger is closed".into()),
                 Deed::Hang => std::future::pending().await,
+                Deed::Wait => self.1.notified().await,
                 Deed::Handle => {}
                 Deed::Panic | Deed::PanicAtOnce => panic!("the handler has a bug"),
             }

@@ -12,17 +12,27 @@ mod world;
 #[path = "../../storage/tests/cluster.rs"]
 mod cluster;
 
+#[cfg(feature = "postgres-tests")]
+#[path = "../../storage/tests/proxy.rs"]
+mod proxy;
+
 mod accepting;
 mod confirming;
-#[cfg(unix)]
-mod crash;
+mod draining;
 mod durability;
 mod exactly_once;
+#[cfg(unix)]
+mod flooding;
+mod full;
 mod guarding;
 mod handling;
 mod messages;
+#[cfg(feature = "postgres-tests")]
+mod lost;
+mod operating;
 mod outages;
 mod privacy;
 mod product;
 mod records;
 mod sockets;
+mod sweeping;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use asaanbill_callbacks::{Limits, Location, Receipt, ReceiptState, Receiver};
+use asaanbill_callbacks::{Limits, Location, Receipt, ReceiptState, Receiver, Sweep};
 use asaanbill_storage::rusqlite::Connection;
 use asaanbill_transport::{ServiceTransport, Transport as _};
 use axum::body::Bytes;
@@ -21,6 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// When the tests begin: about when the guide's samples were made.
 const START: i64 = 1_753_900_000;
+
+/// What the receiver's clock says at first.
+pub(crate) fn beginning() -> Timestamp {
+    Timestamp::from_second(START).unwrap()
+}
 
 /// The most that the receiver's worker rests.
 pub(crate) const REST: Duration = Duration::from_secs(30);
@@ -88,22 +93,40 @@ impl Clock {
 impl World {
     /// With the inbox in memory. Time must be paused.
     pub(crate) async fn in_memory() -> Self {
-        Self::build(Hub::default(), Ledger::default(), None, Clock::hold()).await
+        Self::build(Hub::default(), Ledger::default(), None, Clock::hold(), None).await
+    }
+
+    /// With the inbox in a file, and a sweep of this hub. Time must be paused.
+    pub(crate) async fn sweeping(hub: Hub, sweep: Sweep) -> Self {
+        let folder = Some(TempDir::new().unwrap());
+        let world = Self::build(hub, Ledger::default(), folder, Clock::hold(), Some(sweep)).await;
+        // From now on payments are the receiver's to know.
+        let begun = async |world: &Self| {
+            let rows = world.file().query_row("SELECT count(*) FROM sweeps", [], |row| row.get::<_, u64>(0));
+            rows.unwrap() == 1
+        };
+        world.until("the sweeper has looked at its clock", begun).await;
+        world
     }
 
     /// With the inbox in a file. Time must be paused.
     pub(crate) async fn on_disk() -> Self {
-        Self::build(Hub::default(), Ledger::default(), Some(TempDir::new().unwrap()), Clock::hold()).await
+        Self::build(Hub::default(), Ledger::default(), Some(TempDir::new().unwrap()), Clock::hold(), None).await
     }
 
-    async fn build(hub: Hub, ledger: Ledger, folder: Option<TempDir>, clock: Clock) -> Self {
+    async fn build(hub: Hub, ledger: Ledger, folder: Option<TempDir>, clock: Clock, sweep: Option<Sweep>) -> Self {
         let location = folder.as_ref().map_or(Location::Memory, |folder| Location::File(inbox(folder)));
         let started = clock.started;
-        let now = move || Timestamp::from_second(START).unwrap() + started.elapsed();
+        let now = move || beginning() + started.elapsed();
         let receiver =
-            Receiver::builder(location, hub.client(), ledger.clone()).clock(now).limits(unpaced()).sweep(None);
+            Receiver::builder(location, hub.client(), ledger.clone()).clock(now).limits(unpaced()).sweep(sweep);
         let receiver = receiver.build().await.unwrap();
         Self { hub, ledger, receiver, markers: Vec::new(), folder, clock }
+    }
+
+    /// What the receiver's clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        beginning() + self.clock.started.elapsed()
     }
 
     /// Ends the receiver, looks at its file, and opens another receiver on it.
@@ -111,7 +134,7 @@ impl World {
         let Self { hub, ledger, receiver, markers, folder, clock } = self;
         drop(receiver);
         look(&Connection::open(inbox(folder.as_ref().expect("an inbox on disk"))).unwrap());
-        Self { markers, ..Self::build(hub, ledger, folder, clock).await }
+        Self { markers, ..Self::build(hub, ledger, folder, clock, None).await }
     }
 
     /// The inbox's file, beside the receiver.
@@ -137,22 +160,23 @@ impl World {
     pub(crate) async fn settle(&mut self) {
         self.mark().await;
         // What began before the marker may take longer.
-        let count = |metrics: &str, of: &str| {
-            let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("asaanbill_callbacks_{of} ")));
-            line.unwrap().parse::<u64>().unwrap()
-        };
         let (leased, ready) = (r#"{state="leased"}"#, r#"handlings{state="ready"}"#);
         let behind = std::cell::Cell::new(0);
         self.until("nothing is under way", async |world| {
             let metrics = world.receiver.metrics().await.unwrap();
             behind.set(count(&metrics, ready));
-            count(&metrics, &format!("confirms{leased}")) + count(&metrics, &format!("handlings{leased}")) == 0
+            ["confirms", "handlings"].map(|queue| count(&metrics, &format!("{queue}{leased}"))) == [0, 0]
         })
         .await;
         if behind.get() > 0 {
             // Behind what was confirmed after the first one.
             self.mark().await;
         }
+    }
+
+    /// What the receiver counted.
+    pub(crate) async fn metric(&self, of: &str) -> u64 {
+        count(&self.receiver.metrics().await.unwrap(), of)
     }
 
     /// Posts a call-back of its own, and waits until it is handled: what was confirmed before it is handed over before it.
@@ -212,6 +236,11 @@ pub(crate) fn unpaced() -> Limits {
     let mut limits = Limits::default();
     limits.lookups_per_second = None;
     limits
+}
+
+fn count(metrics: &str, of: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("asaanbill_callbacks_{of} ")));
+    line.unwrap().parse().unwrap()
 }
 
 fn inbox(folder: &TempDir) -> PathBuf {
