@@ -7,6 +7,8 @@ mod browser;
 // The system's own words are Linux's.
 #[cfg(target_os = "linux")]
 mod messages;
+#[cfg(unix)]
+mod listen;
 mod openapi;
 mod sim;
 mod soak;

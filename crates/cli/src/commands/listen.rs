@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use asaanbill_callbacks::{Confirmed, Handler, HandlerError, Inbox, IpNet, PaymentRecord, Receiver};
+use asaanbill_callbacks::{Confirmed, Handler, HandlerError, Inbox, IpNet, PaymentRecord, Receiver, bind};
 use asaanbill_client::Client;
 use async_trait::async_trait;
 use clap::{ArgGroup, Args};
@@ -69,7 +69,7 @@ pub(crate) struct ListenArgs {
     #[arg(long)]
     print: bool,
 
-    /// Serve /metrics and /health there
+    /// Serve /metrics, /health and /receipts there: a private address
     #[arg(long, value_name = "ADDRESS")]
     operator: Option<SocketAddr>,
 }
@@ -106,10 +106,10 @@ async fn listen(args: ListenArgs) -> Result<(), Box<dyn Error>> {
         .proxy_hops(proxy_hops)
         .build()
         .await?;
-    let listener = bind(listen).await?;
+    let listener = bind(listen).map_err(|error| not_bound(listen, &error))?;
     say(&format!("listening on {}", listener.local_addr()?));
     if let Some(address) = operator {
-        let listener = bind(address).await?;
+        let listener = TcpListener::bind(address).await.map_err(|error| not_bound(address, &error))?;
         say(&format!("metrics and health on {}", listener.local_addr()?));
         let router = receiver.operator_router();
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -118,9 +118,9 @@ async fn listen(args: ListenArgs) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Box<dyn Error>> {
-    let bound = TcpListener::bind(address).await;
-    Ok(bound.map_err(|error| format!("{address} can't be listened on; free it or give another: {error}"))?)
+/// Why there is no listener, and what to do.
+fn not_bound(address: SocketAddr, error: &std::io::Error) -> String {
+    format!("{address} can't be listened on; free it or give another: {error}")
 }
 
 /// For a person, beside the events on standard output.
