@@ -18,6 +18,7 @@ pub(crate) enum Amount {
 
 /// What a measurement is held against.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "each bench that uses this has bounds of its own")]
 pub(crate) enum Bound {
     /// At least so many thousandths of the floor.
     AtLeast(u64),
@@ -25,6 +26,8 @@ pub(crate) enum Bound {
     AtMost(u64),
     /// At most so much, whatever the floor.
     Within(Amount),
+    /// At least so much, whatever the floor.
+    From(Amount),
     /// For information.
     None,
 }
@@ -112,6 +115,7 @@ impl Line {
             Bound::AtLeast(least) => Some(self.ratio()? >= least),
             Bound::AtMost(most) => Some(self.ratio()? <= most),
             Bound::Within(most) => Some(self.real.magnitude() <= most.magnitude()),
+            Bound::From(least) => Some(self.real.magnitude() >= least.magnitude()),
             Bound::None => None,
         }
     }
@@ -152,6 +156,7 @@ impl fmt::Display for Bound {
             Self::AtLeast(least) => write!(f, "≥ {}", Thousandths(*least)),
             Self::AtMost(most) => write!(f, "≤ {}", Thousandths(*most)),
             Self::Within(most) => write!(f, "≤ {most}"),
+            Self::From(least) => write!(f, "≥ {least}"),
             Self::None => f.write_str("–"),
         }
     }
