@@ -97,8 +97,9 @@ impl Confirmer {
         let mut look_at = Instant::now();
         loop {
             let most = core.limits.lookups_at_once;
-            let room = self.breaker.room(most, Instant::now());
-            if self.waiting.is_empty() && asking.len() < room && look_at <= Instant::now() && !core.is_draining() {
+            // Whoever drains asks nothing more.
+            let room = if core.is_draining() { 0 } else { self.breaker.room(most, Instant::now()) };
+            if self.waiting.is_empty() && asking.len() < room && look_at <= Instant::now() {
                 look_at = self.claim().await;
             }
             while asking.len() < room {
@@ -113,8 +114,14 @@ impl Confirmer {
             tokio::select! {
                 Some(answered) = asking.next(), if !asking.is_empty() => {
                     let mut all = vec![answered];
-                    // All that is there already shares one transaction.
-                    while let Some(Some(more)) = asking.next().now_or_never() {
+                    // All that is there already shares one transaction, and so does what a quick hub answers at once. One
+                    // that fails is noticed first.
+                    while all.last().is_some_and(|(_, answer)| answer.is_ok()) {
+                        while asking.len() < room {
+                            let Some(inquiry) = self.waiting.pop_front() else { break };
+                            asking.push(ask(&core, &pace, inquiry));
+                        }
+                        let Some(Some(more)) = asking.next().now_or_never() else { break };
                         all.push(more);
                     }
                     self.decide(all).await;

@@ -8,6 +8,9 @@ mod sqlite;
 #[cfg(feature = "postgres")]
 mod postgres;
 
+#[cfg(test)]
+mod contract;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
