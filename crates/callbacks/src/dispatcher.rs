@@ -24,7 +24,7 @@ pub const HANDLE_BACKOFF: Backoff =
     Backoff { first: SignedDuration::from_secs(1), most: SignedDuration::from_secs(3_600) };
 
 /// How many events a transactional handler is given at once: they share a commit.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 128;
 
 /// Why an event is dead: its handler failed too often, or what was kept of its record can't be read.
 const DEAD_HANDLER: &str = "handler";

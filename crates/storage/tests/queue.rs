@@ -24,6 +24,7 @@ const LEASE: SignedDuration = SignedDuration::from_secs(30);
 trait Store: Clone + Send + Sync + 'static {
     fn enqueue(&self, jobs: Vec<NewJob>, now: Timestamp) -> impl Future<Output = Vec<i64>> + Send;
     fn claim(&self, claim: Claim) -> impl Future<Output = Vec<Job>> + Send;
+    fn hold(&self, held: Vec<Lease>) -> impl Future<Output = Lost> + Send;
     fn heartbeat(&self, held: Vec<Lease>, until: Timestamp) -> impl Future<Output = Lost> + Send;
     fn complete(&self, held: Vec<Lease>) -> impl Future<Output = Lost> + Send;
     fn retry(&self, held: Vec<(Lease, Timestamp)>) -> impl Future<Output = Lost> + Send;

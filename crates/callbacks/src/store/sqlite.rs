@@ -326,10 +326,14 @@ fn settle(tx: &Connection, decision: &Decision, now: Timestamp, until: Timestamp
         }
         What::Effects(effects) => {
             // Before the effect: whoever lost the lease must not make one.
-            if !queue.heartbeat(&[*lease], until)?.is_none() {
+            if !queue.hold(&[*lease])?.is_none() {
                 return Ok(Settled::Lost);
             }
-            let Some(effect) = first_free(tx, *receipt, effects, now)? else { return Ok(Settled::Taken) };
+            let Some(effect) = first_free(tx, *receipt, effects, now)? else {
+                // More is asked about it.
+                drop(queue.heartbeat(&[*lease], until)?);
+                return Ok(Settled::Taken);
+            };
             HANDLINGS.sqlite(tx).enqueue(&[handling_job(effect, now)], now)?;
             drop(queue.complete(&[*lease])?);
             close(tx, *receipt, ReceiptState::Confirmed, now)?;

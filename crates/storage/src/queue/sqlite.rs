@@ -71,6 +71,17 @@ impl SqliteQueue<'_> {
         Ok(jobs)
     }
 
+    /// Says which leases were lost. The others are held until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if a statement fails.
+    pub fn hold(&self, held: &[Lease]) -> Result<Lost, StorageError> {
+        let mut select =
+            self.tx.prepare_cached(&format!("SELECT 1 FROM {} WHERE id = ?1 AND token = ?2", self.table))?;
+        lost(held.iter().copied(), |Lease { id, token }| select.exists(params![id, token.number()]).map(usize::from))
+    }
+
     /// Asks for more time, until `until` of the real clock. Says which leases were lost.
     ///
     /// # Errors

@@ -63,6 +63,8 @@ async fn who_lost_a_lease_changes_nothing(store: &impl Store) {
     let new = store.claim(claim(1, 30)).await[0].lease;
     assert_eq!(old.id, new.id);
     let before = store.find(old.id).await;
+    assert_eq!(store.hold(vec![old]).await.leases(), [old]);
+    assert_eq!(store.hold(vec![old, new]).await.leases(), [old]);
     assert_eq!(store.heartbeat(vec![old], at(999)).await.leases(), [old]);
     assert_eq!(store.retry(vec![(old, at(0))]).await.leases(), [old]);
     assert_eq!(store.bury(vec![(old, "old")], at(31)).await.leases(), [old]);

@@ -42,6 +42,11 @@ impl Store for Postgres {
         on!(self, queue => queue.claim(&claim))
     }
 
+    async fn hold(&self, held: Vec<Lease>) -> Lost {
+        let held = &held;
+        on!(self, queue => queue.hold(held))
+    }
+
     async fn heartbeat(&self, held: Vec<Lease>, until: Timestamp) -> Lost {
         let held = &held;
         on!(self, queue => queue.heartbeat(held, until))

@@ -56,6 +56,10 @@ impl Store for Sqlite {
         on(self, move |queue| queue.claim(&claim)).await
     }
 
+    async fn hold(&self, held: Vec<Lease>) -> Lost {
+        on(self, move |queue| queue.hold(&held)).await
+    }
+
     async fn heartbeat(&self, held: Vec<Lease>, until: Timestamp) -> Lost {
         on(self, move |queue| queue.heartbeat(&held, until)).await
     }

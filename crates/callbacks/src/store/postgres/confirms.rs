@@ -50,25 +50,28 @@ pub(super) async fn settle(
     until: Timestamp,
 ) -> Result<Vec<Settled>, StorageError> {
     let queue = CONFIRMS.postgres(tx);
-    // Locks the jobs' rows, so that what is held now is held until the commit.
     let leases: Vec<_> = decisions.iter().map(|decision| decision.lease).collect();
-    let lost = queue.heartbeat(&leases, until).await?;
+    let lost = queue.hold(&leases).await?;
     let held: Vec<_> = decisions.iter().filter(|decision| !lost.contains(decision.lease)).collect();
 
     let assigned = assign(tx, &held, now).await?;
-    let (mut closed, mut again) = (Vec::new(), Vec::new());
+    let (mut closed, mut again, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     for decision in &held {
         match &decision.what {
             What::Effects(_) if assigned.contains_key(&decision.receipt) => {
                 closed.push((*decision, ReceiptState::Confirmed));
             }
-            What::Effects(_) => {}
+            What::Effects(_) => taken.push(decision.lease),
             What::Close(state) => closed.push((*decision, *state)),
             What::Again(why, due) => again.push((*decision, *why, *due)),
         }
     }
     close(tx, &closed, now).await?;
     note_again(tx, &again, now).await?;
+    if !taken.is_empty() {
+        // More is asked about them.
+        drop(queue.heartbeat(&taken, until).await?);
+    }
     if !assigned.is_empty() {
         let jobs: Vec<_> = assigned.values().map(|effect| handling_job(*effect, now)).collect();
         HANDLINGS.postgres(tx).enqueue(&jobs, now).await?;
@@ -94,9 +97,8 @@ async fn assign(
         }
     }
     let mut assigned = HashMap::new();
-    let all: Vec<String> =
-        wishes.iter().flat_map(|(_, effects)| effects.iter().map(|(effect, _)| effect.key())).collect();
-    let mut taken = if all.is_empty() { HashSet::new() } else { known(tx, &all).await? };
+    // Mostly the first wish is free. Which others aren't is asked only if it wasn't.
+    let (mut taken, mut asked) = (HashSet::new(), false);
     while !wishes.is_empty() {
         let (mut receipts, mut keys, mut records, mut chosen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (receipt, effects) in &wishes {
@@ -121,8 +123,15 @@ async fn assign(
             .await?;
         let inserted: HashSet<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
         assigned.extend(receipts.iter().zip(chosen).filter(|(id, _)| inserted.contains(id)).map(|(id, e)| (*id, e)));
-        // Another instance was faster with some: those receipts may have another choice.
+        // Some are another receipt's: those that wished for them may have another choice.
         wishes.retain(|(receipt, _)| receipts.contains(receipt) && !inserted.contains(receipt));
+        if !wishes.is_empty() && !asked {
+            let keys =
+                |effects: &[(Effect, String)]| effects.iter().map(|(effect, _)| effect.key()).collect::<Vec<_>>();
+            let all: Vec<String> = wishes.iter().flat_map(|(_, effects)| keys(effects)).collect();
+            taken.extend(known(tx, &all).await?);
+            asked = true;
+        }
     }
     Ok(assigned)
 }
