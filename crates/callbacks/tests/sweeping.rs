@@ -83,6 +83,16 @@ async fn what_nobody_announced_is_found_once() {
     assert_eq!(world.metric("swept_total").await, 2);
 }
 
+/// The hub shows times to the minute: it seems to be older than the receiver.
+#[tokio::test(start_paused = true)]
+async fn what_is_paid_in_the_first_minute_is_found() {
+    let mut world = World::sweeping(Hub::default(), Sweep::every(EVERY)).await;
+    assert_ne!(world.now().as_second() % 60, 0);
+    let at_once = paid(&world, 'A');
+    next_sweep(&mut world).await;
+    assert_eq!(world.handled(), [at_once]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_payment_is_left_to_its_call_back_for_a_while() {
     let mut world = World::sweeping(Hub::default(), Sweep::every(EVERY)).await;
