@@ -128,7 +128,11 @@ async fn a_server_that_is_killed() {
     for _ in 0..3 {
         world.announce_until_acknowledged().await;
         cluster.kill();
-        assert!(!world.announce().await, "nothing can be stored");
+        // Its processes end one after another, and one of them may still commit.
+        let begun = Instant::now();
+        while world.announce().await {
+            assert!(begun.elapsed() < PATIENCE, "nothing can be stored");
+        }
         assert_eq!(world.receiver.health().await.stuck.first().map(|stuck| stuck.what), Some(StuckKind::Store));
         cluster.restart().await;
         world.announce_until_acknowledged().await;
