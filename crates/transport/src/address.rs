@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, Scheme};
 
 use crate::error::{ErrorKind, TransportError};
 
@@ -16,7 +16,8 @@ pub(crate) fn check(uri: &Uri) -> Result<(), TransportError> {
     if authority.as_str().contains('@') {
         return invalid("its address holds a user name; credentials belong in headers");
     }
-    if authority.host().is_empty() || authority.as_str() != host_and_port(uri) {
+    let host = authority.host();
+    if host.is_empty() || !is_host_and_port(authority, host) {
         return invalid("its address has no readable host and port");
     }
     if *scheme == Scheme::HTTPS {
@@ -29,19 +30,24 @@ pub(crate) fn check(uri: &Uri) -> Result<(), TransportError> {
     if *scheme != Scheme::HTTP {
         return invalid("its scheme is neither https nor http");
     }
-    if !is_loopback(authority.host()) {
+    if !is_loopback(host) {
         return Err(TransportError::not_sent(ErrorKind::Refused)
             .with_detail("plain http leaves this machine in clear text; use https"));
     }
     Ok(())
 }
 
-/// The authority as its parts spell it. It differs from the authority where the port is empty or no number.
-fn host_and_port(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    match uri.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+/// Whether the authority is the host, and a port written as numbers are, if there is one.
+fn is_host_and_port(authority: &Authority, host: &str) -> bool {
+    let is_port = |digits: &str| {
+        digits.bytes().all(|b| b.is_ascii_digit())
+            && digits.parse::<u16>().is_ok()
+            && (digits == "0" || !digits.starts_with('0'))
+    };
+    match authority.as_str().strip_prefix(host) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(is_port),
+        None => false,
     }
 }
 
@@ -113,7 +119,7 @@ mod tests {
         {
             check(uri, Err(ErrorKind::InvalidRequest));
         }
-        for uri in ["ftp://127.0.0.1/", "http://127.0.0.1:70000/", "unix://localhost/"] {
+        for uri in ["ftp://127.0.0.1/", "http://127.0.0.1:70000/", "http://127.0.0.1:080/", "unix://localhost/"] {
             check(uri, Err(ErrorKind::InvalidRequest));
         }
     }

@@ -26,29 +26,18 @@ pub(crate) struct Admitted {
 /// Checks a request for a transport that opens sockets.
 #[cfg(any(feature = "reqwest", feature = "hyper"))]
 pub(crate) fn admit(request: Request<Bytes>) -> Result<Admitted, TransportError> {
-    let uri = request.uri().clone();
-    crate::address::check(&uri).map_err(|error| error.with_origin(&uri))?;
+    if let Err(error) = crate::address::check(request.uri()) {
+        return Err(error.with_origin(request.uri()));
+    }
     frame(request)
 }
 
 /// Checks what doesn't depend on where the request goes, and states the body's length as a server expects it.
 pub(crate) fn frame(mut request: Request<Bytes>) -> Result<Admitted, TransportError> {
-    let uri = request.uri().clone();
-    let invalid = |detail: &'static str| {
-        Err(TransportError::not_sent(ErrorKind::InvalidRequest).with_detail(detail).with_origin(&uri))
-    };
-    if request.method() == Method::CONNECT {
-        return invalid("CONNECT opens a tunnel and is no exchange");
-    }
-    if NOT_THE_CALLERS.iter().any(|name| request.headers().contains_key(name)) {
-        return invalid("transfer-encoding, expect, upgrade, trailer and te are the transport's own");
-    }
-    if head_length(&request) > REQUEST_HEAD_LIMIT {
-        return invalid("its head is longer than 64 KiB");
-    }
     let length = HeaderValue::from(request.body().len());
-    if request.headers().get_all(CONTENT_LENGTH).iter().any(|stated| stated != length) {
-        return invalid("its content-length is not the length of its body");
+    if let Err(detail) = check(&request, &length) {
+        let invalid = TransportError::not_sent(ErrorKind::InvalidRequest);
+        return Err(invalid.with_detail(detail).with_origin(request.uri()));
     }
     // hyper states no length for an empty body, and some servers then answer a POST with 411.
     let expects_a_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
@@ -58,9 +47,28 @@ pub(crate) fn frame(mut request: Request<Bytes>) -> Result<Admitted, TransportEr
 
     let limits = Limits::of(request.extensions());
     if limits.deadline <= Instant::now() {
-        return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri));
+        return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(request.uri()));
     }
     Ok(Admitted { request, limits })
+}
+
+/// What is wrong with a request's head, if anything is.
+fn check(request: &Request<Bytes>, length: &HeaderValue) -> Result<(), &'static str> {
+    if request.method() == Method::CONNECT {
+        return Err("CONNECT opens a tunnel and is no exchange");
+    }
+    for (name, stated) in request.headers() {
+        if NOT_THE_CALLERS.contains(name) {
+            return Err("transfer-encoding, expect, upgrade, trailer and te are the transport's own");
+        }
+        if name == CONTENT_LENGTH && stated != length {
+            return Err("its content-length is not the length of its body");
+        }
+    }
+    if head_length(request) > REQUEST_HEAD_LIMIT {
+        return Err("its head is longer than 64 KiB");
+    }
+    Ok(())
 }
 
 /// At least the length of the head as it will be written.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::pin::pin;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -36,21 +36,25 @@ pub(crate) async fn read_whole<B: Body>(body: B, limit: usize) -> Result<Bytes, 
         return Err(Unreadable::TooLarge { limit });
     }
     let mut body = pin!(body);
+    // An answer that comes in one piece, as most do, is taken as it is.
+    let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(mut data) = frame.map_err(Unreadable::Broken)?.into_data() else { continue };
-        if data.remaining() > limit - whole.len() {
+        if data.remaining() > limit - whole.len().max(first.len()) {
             return Err(Unreadable::TooLarge { limit });
         }
-        whole.reserve(data.remaining());
-        while data.has_remaining() {
-            let chunk = data.chunk();
-            whole.extend_from_slice(chunk);
-            let length = chunk.len();
-            data.advance(length);
+        if first.is_empty() && whole.is_empty() {
+            first = data.copy_to_bytes(data.remaining());
+            continue;
         }
+        if whole.is_empty() {
+            whole.reserve(first.len() + data.remaining());
+            whole.extend_from_slice(&first);
+        }
+        whole.put(data);
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 #[cfg(test)]

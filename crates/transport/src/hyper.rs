@@ -8,6 +8,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri};
 use tokio::time::timeout_at;
 
@@ -58,12 +59,17 @@ impl HyperTransport {
     }
 
     /// One exchange. `evidence` outlives it, so that a deadline that cuts it off finds what had happened by then.
-    async fn exchange(&self, admitted: Admitted, evidence: &mut Evidence) -> Result<Response<Bytes>, TransportError> {
+    async fn exchange(
+        &self,
+        admitted: Admitted,
+        origin: &Origin,
+        evidence: &mut Evidence,
+    ) -> Result<Response<Bytes>, TransportError> {
         let Admitted { request, limits } = admitted;
-        let origin = Origin::of(request.uri());
-        let mut connection = match self.idle.take(&origin).await {
+        let mut connection = match self.idle.take(origin).await {
             Some(connection) => connection,
-            None => self.connector.connect(request.uri()).await?,
+            // Boxed, as it is rare and large: otherwise each request would carry the room for it.
+            None => Box::pin(self.connector.connect(request.uri())).await?,
         };
         evidence.watch = connection.begin(limits.deadline);
 
@@ -92,15 +98,15 @@ impl fmt::Debug for HyperTransport {
 impl Transport for HyperTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let admitted = admit(request)?;
-        let uri = admitted.request.uri().clone();
+        let origin = Origin::of(admitted.request.uri());
         let deadline = admitted.limits.deadline;
         let mut evidence = Evidence::default();
         // At the deadline the exchange is dropped, and its connection with it, before the evidence is looked at.
-        let outcome = match timeout_at(deadline, self.exchange(admitted, &mut evidence)).await {
+        let outcome = match timeout_at(deadline, self.exchange(admitted, &origin, &mut evidence)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(evidence.verdict(ErrorKind::Timeout)),
         };
-        outcome.map_err(|error| error.with_origin(&uri))
+        outcome.map_err(|error| error.with_origin(&origin.uri()))
     }
 }
 
@@ -124,15 +130,45 @@ impl Evidence {
 }
 
 /// Where connections may be used again: same scheme, host and port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin(String);
+#[derive(Clone, Debug)]
+struct Origin {
+    https: bool,
+    /// Without a user's name, which isn't admitted. Cheap to clone.
+    authority: Option<Authority>,
+}
 
 impl Origin {
     fn of(uri: &Uri) -> Self {
-        let scheme = uri.scheme_str().unwrap_or_default();
-        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
-        Self(format!("{scheme}://{host}:{port}"))
+        Self { https: uri.scheme() == Some(&Scheme::HTTPS), authority: uri.authority().cloned() }
+    }
+
+    /// For an error's message.
+    fn uri(&self) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(if self.https { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority.clone_from(&self.authority);
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    fn spelling(&self) -> &[u8] {
+        self.authority.as_ref().map_or("", Authority::as_str).as_bytes()
+    }
+
+    fn host_and_port(&self) -> (&str, u16) {
+        let port = if self.https { 443 } else { 80 };
+        self.authority.as_ref().map_or(("", port), |authority| (authority.host(), authority.port_u16().unwrap_or(port)))
+    }
+}
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always it is spelled alike.
+        if self.https == other.https && self.spelling() == other.spelling() {
+            return true;
+        }
+        let ((host, port), (other_host, other_port)) = (self.host_and_port(), other.host_and_port());
+        self.https == other.https && port == other_port && host.eq_ignore_ascii_case(other_host)
     }
 }
 

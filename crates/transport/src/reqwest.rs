@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::reqwest::redirect::Policy;
 use ::reqwest::{Body, Client, NoProxy, Proxy, Url, retry};
@@ -54,6 +55,7 @@ use crate::tls::{TrustedRoots, client_config};
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: Client,
+    urls: Arc<Urls>,
 }
 
 impl ReqwestTransport {
@@ -145,7 +147,7 @@ impl ReqwestTransportBuilder {
         let client = client.build().map_err(|error| {
             ConfigError::new("reqwest refuses its settings; the cause says why", Some(error.into()))
         })?;
-        Ok(ReqwestTransport { client })
+        Ok(ReqwestTransport { client, urls: Arc::default() })
     }
 }
 
@@ -169,7 +171,7 @@ impl crate::Transport for ReqwestTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
         let Admitted { request, limits } = admit(request)?;
         let uri = request.uri().clone();
-        let (outgoing, gate) = outgoing(request)?;
+        let (outgoing, gate) = self.urls.outgoing(request)?;
 
         // Dropping `execute` at the deadline comes first, the verdict on what it had done so far second.
         let answer = match timeout_at(limits.deadline, self.client.execute(outgoing)).await {
@@ -190,20 +192,41 @@ impl crate::Transport for ReqwestTransport {
     }
 }
 
-/// The request as reqwest takes it, and the gate of its body.
-fn outgoing(request: Request<Bytes>) -> Result<(::reqwest::Request, Gate), TransportError> {
-    let (parts, body) = request.into_parts();
-    let url = Url::parse(&parts.uri.to_string()).ok().filter(|url| same_host(url, &parts.uri));
-    let Some(url) = url else {
-        return Err(TransportError::not_sent(ErrorKind::InvalidRequest)
-            .with_detail("its address is not a URL")
-            .with_origin(&parts.uri));
-    };
-    let (body, gate) = GatedBody::new(body);
-    let mut outgoing = ::reqwest::Request::new(parts.method, url);
-    *outgoing.headers_mut() = parts.headers;
-    *outgoing.body_mut() = Some(Body::wrap(body));
-    Ok((outgoing, gate))
+/// How many addresses are kept as URLs: as many as a program alternates between.
+const URLS_MAX: usize = 4;
+
+/// The last addresses, as URLs: to read one again costs more than all else that is done here for a request.
+#[derive(Default)]
+struct Urls(Mutex<Vec<(Uri, Url)>>);
+
+impl Urls {
+    /// The request as reqwest takes it, and the gate of its body.
+    fn outgoing(&self, request: Request<Bytes>) -> Result<(::reqwest::Request, Gate), TransportError> {
+        let (parts, body) = request.into_parts();
+        let Some(url) = self.of(&parts.uri) else {
+            return Err(TransportError::not_sent(ErrorKind::InvalidRequest)
+                .with_detail("its address is not a URL")
+                .with_origin(&parts.uri));
+        };
+        let (body, gate) = GatedBody::new(body);
+        let mut outgoing = ::reqwest::Request::new(parts.method, url);
+        *outgoing.headers_mut() = parts.headers;
+        *outgoing.body_mut() = Some(Body::wrap(body));
+        Ok((outgoing, gate))
+    }
+
+    fn of(&self, uri: &Uri) -> Option<Url> {
+        let mut urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, url)) = urls.iter().rfind(|(known, _)| known == uri) {
+            return Some(url.clone());
+        }
+        let url = Url::parse(&uri.to_string()).ok().filter(|url| same_host(url, uri))?;
+        if urls.len() == URLS_MAX {
+            urls.remove(0);
+        }
+        urls.push((uri.clone(), url.clone()));
+        Some(url)
+    }
 }
 
 /// A URL may be read in more ways than one (127.1 for 127.0.0.1). What was admitted is what is sent.
@@ -252,14 +275,26 @@ mod tests {
 
     #[test]
     fn an_address_that_reqwest_would_read_otherwise_is_refused() {
-        let request = |uri: &str| Request::get(uri).body(Bytes::new()).unwrap();
-        assert!(outgoing(request("http://127.0.0.1:80/a/%2e%2e?b")).is_ok());
-        assert!(outgoing(request("https://HUB.example/")).is_ok());
-        assert!(outgoing(request("https://[2001:db8::1]/")).is_ok());
+        let (request, urls) = (|uri: &str| Request::get(uri).body(Bytes::new()).unwrap(), Urls::default());
+        assert!(urls.outgoing(request("http://127.0.0.1:80/a/%2e%2e?b")).is_ok());
+        assert!(urls.outgoing(request("https://HUB.example/")).is_ok());
+        assert!(urls.outgoing(request("https://[2001:db8::1]/")).is_ok());
         for uri in ["https://127.1/", "https://0x7f.1/", "https://0127.0.0.1/"] {
-            let error = outgoing(request(uri)).map(|_| ()).unwrap_err();
+            let error = urls.outgoing(request(uri)).map(|_| ()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{uri}");
         }
+    }
+
+    #[test]
+    fn an_address_that_was_met_before_is_the_same_again() {
+        let urls = Urls::default();
+        for round in 0..3 {
+            for path in 0..=URLS_MAX {
+                let uri: Uri = format!("http://127.0.0.1:1/{}?a={path}", path + round % 2).parse().unwrap();
+                assert_eq!(urls.of(&uri).unwrap().as_str(), uri.to_string());
+            }
+        }
+        assert_eq!(urls.0.lock().unwrap().len(), URLS_MAX);
     }
 
     #[test]

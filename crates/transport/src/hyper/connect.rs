@@ -41,21 +41,21 @@ impl Connector {
         })
     }
 
-    pub(super) async fn connect(&self, uri: &Uri) -> Result<Connection, TransportError> {
+    pub(super) async fn connect(&self, uri: &Uri) -> Result<Box<Connection>, TransportError> {
         match timeout(CONNECT_TIMEOUT, self.connect_and_shake_hands(uri)).await {
             Ok(outcome) => outcome,
             Err(late) => Err(TransportError::not_sent(ErrorKind::Connect).with_source(late)),
         }
     }
 
-    async fn connect_and_shake_hands(&self, uri: &Uri) -> Result<Connection, TransportError> {
+    async fn connect_and_shake_hands(&self, uri: &Uri) -> Result<Box<Connection>, TransportError> {
         let tcp = self.tcp.clone().call(uri.clone()).await;
         let tcp = tcp.map_err(|error| TransportError::not_sent(ErrorKind::Connect).with_source(error))?.into_inner();
         if uri.scheme_str() == Some("https") { self.over_tls(uri, tcp).await } else { Connection::over(tcp).await }
     }
 
     #[cfg(feature = "__rustls")]
-    async fn over_tls(&self, uri: &Uri, tcp: TcpStream) -> Result<Connection, TransportError> {
+    async fn over_tls(&self, uri: &Uri, tcp: TcpStream) -> Result<Box<Connection>, TransportError> {
         use rustls::pki_types::ServerName;
 
         let tls_failed = || TransportError::not_sent(ErrorKind::Tls);
@@ -75,7 +75,7 @@ impl Connector {
     /// `admit` lets no https through in such a build.
     #[cfg(not(feature = "__rustls"))]
     #[expect(clippy::unused_async, reason = "stands for the one that shakes hands")]
-    async fn over_tls(&self, _: &Uri, _: TcpStream) -> Result<Connection, TransportError> {
+    async fn over_tls(&self, _: &Uri, _: TcpStream) -> Result<Box<Connection>, TransportError> {
         Err(TransportError::not_sent(ErrorKind::Tls).with_detail("built without TLS"))
     }
 }

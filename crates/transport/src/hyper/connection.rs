@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderValue, Request, Response, Uri, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -31,11 +32,13 @@ pub(super) struct Connection {
     /// hyper's side of it, which has to be polled for anything to move. `None` once it has ended.
     driver: Option<http1::Connection<TokioIo<Watched>, Body>>,
     watch: Watch,
+    /// The host's header, as the last request wrote it.
+    host: Option<HeaderValue>,
 }
 
 impl Connection {
-    /// Over a stream that is connected, and secured where it has to be. Writes nothing yet.
-    pub(super) async fn over(stream: impl Stream + 'static) -> Result<Self, TransportError> {
+    /// Over a stream that is connected, and secured where it has to be. Writes nothing yet. Boxed, as it wanders between its users.
+    pub(super) async fn over(stream: impl Stream + 'static) -> Result<Box<Self>, TransportError> {
         let watch = Watch::default();
         let watched = TokioIo::new(Watched { stream: Box::new(stream), watch: watch.clone() });
         let (sender, driver) = http1::Builder::new()
@@ -44,7 +47,7 @@ impl Connection {
             .handshake(watched)
             .await
             .map_err(|error| TransportError::not_sent(kind_of(&error)).with_source(error))?;
-        Ok(Self { sender, driver: Some(driver), watch })
+        Ok(Box::new(Self { sender, driver: Some(driver), watch, host: None }))
     }
 
     /// Starts the watch for one request.
@@ -55,8 +58,17 @@ impl Connection {
 
     /// Sends a request and reads the answer's head.
     pub(super) async fn ask(&mut self, request: Request<Bytes>) -> Result<Response<Incoming>, hyper::Error> {
-        let answer = self.sender.send_request(in_origin_form(request).map(Full::new));
+        let host = request.uri().authority().and_then(|authority| self.host(authority));
+        let answer = self.sender.send_request(in_origin_form(request, host).map(Full::new));
         self.drive(answer).await
+    }
+
+    /// The header is nearly always that of the request before.
+    fn host(&mut self, authority: &Authority) -> Option<HeaderValue> {
+        if self.host.as_ref().is_none_or(|host| host != authority.as_str()) {
+            self.host = HeaderValue::from_str(authority.as_str()).ok();
+        }
+        self.host.clone()
     }
 
     /// Reads the answer's body.
@@ -99,13 +111,13 @@ impl Connection {
 }
 
 /// Path and query in the request line, the host in a header.
-fn in_origin_form(request: Request<Bytes>) -> Request<Bytes> {
+fn in_origin_form(request: Request<Bytes>, host: Option<HeaderValue>) -> Request<Bytes> {
     let (parts, body) = request.into_parts();
     let mut sent = Request::new(body);
     *sent.method_mut() = parts.method;
     *sent.version_mut() = Version::HTTP_11;
     *sent.headers_mut() = parts.headers;
-    if let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+    if let Some(host) = host {
         sent.headers_mut().entry(HOST).or_insert(host);
     }
     *sent.uri_mut() = parts.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);

@@ -19,12 +19,12 @@ pub(super) struct Idle {
 struct Waiting {
     origin: Origin,
     since: Instant,
-    connection: Connection,
+    connection: Box<Connection>,
 }
 
 impl Idle {
     /// The connection that was used last, if the server has left one open.
-    pub(super) async fn take(&self, origin: &Origin) -> Option<Connection> {
+    pub(super) async fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let mut connection = self.pop(origin)?;
             if connection.is_reusable().await {
@@ -34,13 +34,13 @@ impl Idle {
     }
 
     /// Keeps a connection whose exchange is complete, or closes it.
-    pub(super) async fn keep(&self, origin: Origin, mut connection: Connection) {
+    pub(super) async fn keep(&self, origin: &Origin, mut connection: Box<Connection>) {
         if connection.is_reusable().await {
-            self.push(Waiting { origin, since: Instant::now(), connection });
+            self.push(Waiting { origin: origin.clone(), since: Instant::now(), connection });
         }
     }
 
-    fn pop(&self, origin: &Origin) -> Option<Connection> {
+    fn pop(&self, origin: &Origin) -> Option<Box<Connection>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         drop_expired(&mut waiting);
         let position = waiting.iter().rposition(|one| one.origin == *origin)?;
@@ -50,7 +50,10 @@ impl Idle {
     fn push(&self, one: Waiting) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         drop_expired(&mut waiting);
-        if waiting.iter().filter(|other| other.origin == one.origin).count() >= MAX_IDLE_PER_HOST {
+        // Fewer than that in all are fewer of each, and then nobody has to count.
+        if waiting.len() >= MAX_IDLE_PER_HOST
+            && waiting.iter().filter(|other| other.origin == one.origin).count() >= MAX_IDLE_PER_HOST
+        {
             return;
         }
         if waiting.len() >= MAX_IDLE {
@@ -60,9 +63,12 @@ impl Idle {
     }
 }
 
+/// They stand in the order in which they came, so those that have waited too long stand first.
 fn drop_expired(waiting: &mut VecDeque<Waiting>) {
     let now = Instant::now();
-    waiting.retain(|one| now.saturating_duration_since(one.since) < IDLE_TIMEOUT);
+    while waiting.front().is_some_and(|one| now.saturating_duration_since(one.since) >= IDLE_TIMEOUT) {
+        waiting.pop_front();
+    }
 }
 
 #[cfg(test)]
@@ -76,13 +82,17 @@ mod tests {
     /// Keeps one connection to this origin and returns the server's end of it.
     async fn keep(idle: &Idle, origin: &str) -> DuplexStream {
         let (client, server) = tokio::io::duplex(64);
-        idle.keep(Origin(origin.to_owned()), Connection::over(client).await.unwrap()).await;
+        idle.keep(&at(origin), Connection::over(client).await.unwrap()).await;
         server
+    }
+
+    fn at(host: &str) -> Origin {
+        Origin::of(&format!("http://{host}/").parse().unwrap())
     }
 
     async fn taken(idle: &Idle, origin: &str) -> usize {
         let mut count = 0;
-        while idle.take(&Origin(origin.to_owned())).await.is_some() {
+        while idle.take(&at(origin)).await.is_some() {
             count += 1;
         }
         count
@@ -122,8 +132,8 @@ mod tests {
         let idle = Idle::default();
         let _server = keep(&idle, "a").await;
         tokio::time::advance(IDLE_TIMEOUT - Duration::from_millis(1)).await;
-        let connection = idle.take(&Origin("a".to_owned())).await.expect("just in time");
-        idle.keep(Origin("a".to_owned()), connection).await;
+        let connection = idle.take(&at("a")).await.expect("just in time");
+        idle.keep(&at("a"), connection).await;
         tokio::time::advance(IDLE_TIMEOUT).await;
         assert_eq!(taken(&idle, "a").await, 0);
     }
