@@ -5,7 +5,7 @@
 use asaanbill_core::{Fields, NewPayment, Payment, PaymentKind};
 use serde::{Deserialize, Serialize};
 
-use crate::date::{Day, Stamp};
+use crate::date::{Day, Stamp, due_date_text};
 use crate::decimal::Money;
 use crate::object::object_only;
 use crate::request_text::{Literals, NotText, RequestText};
@@ -97,7 +97,7 @@ impl<'a> From<&'a NewPayment> for AddRequest<'a> {
         match new {
             NewPayment::Psid(bill) | NewPayment::StaticQr(bill) => {
                 fields.amount = bill.amount.as_str().into();
-                fields.due_date = bill.due_date.to_string().into();
+                fields.due_date = due_date_text(bill.due_date).into();
                 fields.amount_after_due_date = bill.amount_after_due_date.as_str().into();
             }
             NewPayment::OpenQr(_) => {}

@@ -4,9 +4,10 @@
 
 use asaanbill_core::{Bill, BulkRequestId, Fields, Payment};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::date::{Day, Stamp};
+use crate::date::{Day, Stamp, due_date_text};
 use crate::decimal::Money;
 use crate::object::{object, object_only};
 use crate::page::{BulkPage, Item, null_is_empty};
@@ -32,6 +33,26 @@ pub struct BulkRequest<'a> {
     /// The rows, at most 5000.
     #[serde(borrow)]
     pub payments: Vec<BulkRow<'a>>,
+}
+
+/// `{"payments":[…]}` of rows that come one after another, so that a batch isn't gathered before it is written.
+#[derive(Clone, Debug)]
+pub struct BulkBody<I>(pub I);
+
+impl<'a, I: Iterator<Item = BulkRow<'a>> + Clone> Serialize for BulkBody<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Rows<'i, I>(&'i I);
+
+        impl<'a, I: Iterator<Item = BulkRow<'a>> + Clone> Serialize for Rows<'_, I> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.0.clone())
+            }
+        }
+
+        let mut body = serializer.serialize_struct("BulkRequest", 1)?;
+        body.serialize_field("payments", &Rows(&self.0))?;
+        body.end()
+    }
 }
 
 /// One row of a batch, all strings.
@@ -93,7 +114,7 @@ impl<'a> From<&'a Bill> for BulkRow<'a> {
             title: title.as_str().into(),
             identifier: identifier.as_str().into(),
             amount: amount.as_str().into(),
-            due_date: due_date.to_string().into(),
+            due_date: due_date_text(*due_date).into(),
             amount_after_due_date: amount_after_due_date.as_str().into(),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! guide:form-5 guide:form-6 guide:form-8
 
-use asaanbill_core::KARACHI;
+use asaanbill_core::{DueDate, KARACHI};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
@@ -91,13 +91,35 @@ impl Stamp {
     }
 }
 
+/// `2025-08-31`, as requests have it, written digit by digit: a batch has thousands of them.
+pub(crate) fn due_date_text(due: DueDate) -> String {
+    let date = due.date();
+    let mut text = String::with_capacity("2025-08-31".len());
+    let mut digits = |number: u16, power: u16| {
+        let mut power = power;
+        while power > 0 {
+            text.push(char::from_digit(u32::from(number / power % 10), 10).unwrap_or('0'));
+            power /= 10;
+        }
+        if text.len() < 8 {
+            text.push('-');
+        }
+    };
+    // A due date's year is 1 to 9999.
+    digits(date.year().unsigned_abs(), 1_000);
+    digits(date.month().unsigned_abs().into(), 10);
+    digits(date.day().unsigned_abs().into(), 10);
+    text
+}
+
 fn strftime(format: &str, at: Timestamp) -> String {
     KARACHI.to_datetime(at).strftime(format).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Day, Stamp};
+    use super::{Day, Stamp, due_date_text};
+    use asaanbill_core::DueDate;
     use jiff::Timestamp;
     use jiff::civil::Date;
     use proptest::prelude::*;
@@ -156,6 +178,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_due_date_is_written_as_it_displays(year in 1_i16..=9999, day in 1_i16..=365) {
+            let date = Date::new(year, 1, 1).unwrap().with().day_of_year(day).build().unwrap();
+            let due = DueDate::try_from(date).unwrap();
+            prop_assert_eq!(due_date_text(due), due.to_string());
+        }
+
         #[test]
         fn written_as_read(year in 1_i16..=9999, day in 1_i16..=365) {
             let date = Date::new(year, 1, 1).unwrap().with().day_of_year(day).build().unwrap();

@@ -68,8 +68,8 @@ mod message;
 
 pub use add::{AddRequest, AddRequestFields, AddedPayment, GENERATION_TYPES, generation_type, read_generation_type};
 pub use bulk::{
-    BulkAnswer, BulkDetail, BulkEcho, BulkPayment, BulkRequest, BulkRow, BulkStatus, BulkSummary, CONTENT_TYPE,
-    CONTENT_TYPE_CSV, CONTENT_TYPE_JSON,
+    BulkAnswer, BulkBody, BulkDetail, BulkEcho, BulkPayment, BulkRequest, BulkRow, BulkStatus, BulkSummary,
+    CONTENT_TYPE, CONTENT_TYPE_CSV, CONTENT_TYPE_JSON,
 };
 pub use callback::{
     ACKNOWLEDGED, Acknowledgement, BULK_APPROVED_PATH, BulkApproved, NotAcknowledged, PROCESSED_PATH, Processed,

@@ -82,10 +82,17 @@ impl Scalar {
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(deserializer)?.get();
+        let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+            return Ok(Self { text: raw.into(), quoted: false });
+        };
+        // What stands between the quotes is the string, unless something in it is escaped.
+        if !inner.as_bytes().contains(&b'\\') {
+            return Ok(Self { text: inner.into(), quoted: true });
+        }
         // A string may hold an escape that is no character (a lone surrogate): then its literal is kept.
-        match raw.starts_with('"').then(|| serde_json::from_str::<Box<str>>(raw)) {
-            Some(Ok(text)) => Ok(Self { text, quoted: true }),
-            _ => Ok(Self { text: raw.into(), quoted: false }),
+        match serde_json::from_str(raw) {
+            Ok(text) => Ok(Self { text, quoted: true }),
+            Err(_) => Ok(Self { text: raw.into(), quoted: false }),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use asaanbill_core::{Fields, NewPayment, PaymentKind};
 use asaanbill_wire::{
-    AddRequest, BulkRequest, BulkRow, Literals, LoginRequest, NotText, generation_type, read_generation_type,
+    AddRequest, BulkBody, BulkRequest, BulkRow, Literals, LoginRequest, NotText, generation_type, read_generation_type,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -77,6 +77,9 @@ fn the_guides_batch() {
     assert_eq!(BulkRow::from(first), request.payments[0], "a bill is sent as the sample's row");
     let value: Value = serde_json::from_str(&sample).unwrap();
     assert_eq!(serde_json::to_value(&request).unwrap(), value);
+    // A batch that is written row by row is the same.
+    let row_by_row = serde_json::to_string(&BulkBody(request.payments.iter().cloned())).unwrap();
+    assert_eq!(row_by_row, serde_json::to_string(&request).unwrap());
     insta::assert_snapshot!(
         serde_json::to_string_pretty(&BulkRequest { payments: vec![BulkRow::from(first)] }).unwrap()
     );
