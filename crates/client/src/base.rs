@@ -7,6 +7,7 @@ use http::Uri;
 use http::uri::{Authority, Parts, PathAndQuery};
 
 use crate::error::BuildError;
+use crate::ops::FIXED_PATHS;
 
 /// How the hub's base and an endpoint's path are joined: the base ends in `/integration`, and the guide begins each endpoint
 /// with `/integration` again.
@@ -24,6 +25,8 @@ pub enum PathStyle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     uri: Uri,
+    /// The addresses of paths that never change, so that no bill has to wait for its own to be put together.
+    fixed: Vec<(&'static str, Uri)>,
 }
 
 impl Base {
@@ -52,11 +55,18 @@ impl Base {
             PathStyle::Doubled => format!("{base}{segment}{segment}"),
         };
         let uri = address.parse().map_err(|_| wrong("it is no address"))?;
-        Ok(Self { uri })
+        let mut base = Self { uri, fixed: Vec::new() };
+        base.fixed = FIXED_PATHS.iter().filter_map(|path| Some((*path, base.joined(path)?))).collect();
+        Ok(base)
     }
 
     /// The address of a path below the base, if it is one.
     pub(crate) fn uri(&self, path: &str) -> Option<Uri> {
+        let fixed = self.fixed.iter().find(|(fixed, _)| *fixed == path);
+        fixed.map_or_else(|| self.joined(path), |(_, uri)| Some(uri.clone()))
+    }
+
+    fn joined(&self, path: &str) -> Option<Uri> {
         let before = self.uri.path();
         let mut whole = String::with_capacity(before.len() + path.len());
         whole.push_str(before);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use asaanbill_core::ChannelId;
+use tracing::Instrument as _;
 
 use crate::builder::ClientBuilder;
 use crate::check::Strictness;
@@ -12,6 +13,7 @@ use crate::journal::Journal;
 use crate::resolve::ResolvePolicy;
 use crate::retry::RetryPolicy;
 use crate::session::Sessions;
+use crate::trace::operation;
 
 /// A client of the hub. Cheap to clone; clones share the login, the connections, the journal and the limits.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ impl Client {
     ///
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) if the hub doesn't know the user or the password is wrong.
     pub async fn log_in(&self) -> Result<ChannelId, ClientError> {
-        self.sessions().channel(self.retry).await
+        self.sessions().channel(self.retry).instrument(operation!("log_in")).await
     }
 
     pub(crate) fn retry(&self) -> RetryPolicy {

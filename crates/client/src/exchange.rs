@@ -7,11 +7,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asaanbill_transport::{AttemptDeadline, Delivery, ResponseLimit, Transport, TransportError};
+use asaanbill_transport::{
+    AttemptDeadline, DEFAULT_RESPONSE_LIMIT, Delivery, ResponseLimit, Transport, TransportError,
+};
 use asaanbill_wire::{Envelope, Message, SUCCESS, Scalar};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -25,6 +27,9 @@ use crate::limits::Gate;
 use crate::raw::{Answer, Create, Effect, Request};
 use crate::retry::{Budget, retry_after};
 use crate::trace::AttemptSpan;
+
+/// Room for the headers that are ours, and the two that a transport adds: the host and the body's length.
+const HEADERS: usize = 6;
 
 /// The hub at the other end of a transport, and how to treat it.
 pub(crate) struct Hub {
@@ -57,31 +62,49 @@ pub(crate) trait FromAnswer: Sized {
     fn from_answer(status: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError>;
 }
 
-/// The answer's data as a structure.
-pub(crate) struct Data<T>(pub(crate) T);
+/// The answer's data as a structure. Boxed, as it is handed through many hands, and some hundred bytes.
+pub(crate) struct Data<T>(pub(crate) Box<T>);
 
 impl<T: DeserializeOwned> FromAnswer for Data<T> {
     fn at_once(body: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(body).ok().filter(|text| text.starts_with('{'))?;
-        let answer: AtOnce<T> = serde_json::from_str(text).ok()?;
-        (answer.response_code.whole() == Some(SUCCESS.into())).then_some(Self(answer.data.0))
+        data_at_once(body).map(|data| Self(Box::new(data)))
     }
 
     fn from_answer(_: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError> {
-        envelope.data().map(Self)
+        envelope.data().map(|data| Self(Box::new(data)))
     }
+}
+
+/// The data of a usual success.
+pub(crate) fn data_at_once<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.starts_with('{'))?;
+    let answer: AtOnce<T> = serde_json::from_str(text).ok()?;
+    answer.response_code.0.then_some(answer.data.0)
 }
 
 /// The envelope and its data, read together.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "T: Deserialize<'de>"))]
 struct AtOnce<T> {
-    response_code: Scalar,
+    response_code: IsSuccess,
     data: Object<T>,
 }
 
+/// Whether the envelope's code is that of success.
+struct IsSuccess(bool);
+
+impl<'de> Deserialize<'de> for IsSuccess {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = <&RawValue>::deserialize(deserializer)?.get();
+        // As it is nearly always written; otherwise as the envelope reads it.
+        let plain = code.parse() == Ok(SUCCESS);
+        let success = || serde_json::from_str::<Scalar>(code).is_ok_and(|code| code.whole() == Some(SUCCESS.into()));
+        Ok(Self(plain || success()))
+    }
+}
+
 /// A structure from an object only: what serde derives would take an array for one.
-struct Object<T>(T);
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -136,7 +159,8 @@ impl Hub {
         self.gate.pace(deadline).await?;
         let span = AttemptSpan::open(&self.base, &request.method, request.template, attempt);
         let sent = self.request(request, headers, deadline)?;
-        let exchanged = span.over(self.transport.send(sent)).await;
+        // Through the pointer: a pointer to a transport is a transport too, with a future of its own around the other's.
+        let exchanged = span.over(Transport::send(&*self.transport, sent)).await;
         let result = match exchanged {
             Ok(answer) => self.read(request, &answer),
             Err(error) => Err(lost::<E>(error)),
@@ -158,11 +182,14 @@ impl Hub {
         let mut sent = http::Request::new(request.body.clone());
         *sent.method_mut() = request.method.clone();
         *sent.uri_mut() = self.base.uri(&request.path).ok_or_else(invalid)?;
+        *sent.headers_mut() = HeaderMap::with_capacity(HEADERS);
         sent.headers_mut().extend(headers);
         sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let attempt = Instant::now().checked_add(self.attempt_timeout).unwrap_or(deadline).min(deadline);
         sent.extensions_mut().insert(AttemptDeadline(attempt));
-        sent.extensions_mut().insert(ResponseLimit(self.answer_max));
+        if self.answer_max != DEFAULT_RESPONSE_LIMIT {
+            sent.extensions_mut().insert(ResponseLimit(self.answer_max));
+        }
         Ok(sent)
     }
 

@@ -122,7 +122,7 @@ impl Rows {
     }
 
     /// All of them, in order, as they are written.
-    pub fn iter(&self) -> impl Iterator<Item = BulkRow<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = BulkRow<'_>> + Clone {
         (0..self.len()).filter_map(|position| self.get(position))
     }
 }

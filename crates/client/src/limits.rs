@@ -73,7 +73,7 @@ impl Gate {
         let permit = match Arc::clone(&self.lanes).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                let waited = timeout_at(deadline, Arc::clone(&self.lanes).acquire_owned()).await;
+                let waited = Box::pin(timeout_at(deadline, Arc::clone(&self.lanes).acquire_owned())).await;
                 waited.map_err(|_| full())?.map_err(|_| full())?
             }
         };
@@ -90,7 +90,7 @@ impl Gate {
                 "this client's own rate leaves no turn before the deadline; nothing was sent",
             )
         })?;
-        sleep_until(turn).await;
+        Box::pin(sleep_until(turn)).await;
         Ok(())
     }
 }

@@ -20,6 +20,11 @@ use crate::limits::Lane;
 use crate::raw::{Create, Read, Request, Unsent};
 use crate::retry::{RetryPolicy, is_passing};
 
+/// The headers' names, read once.
+static TOKEN: HeaderName = HeaderName::from_static(TOKEN_HEADER);
+static CHANNEL: HeaderName = HeaderName::from_static(CHANNEL_HEADER);
+static USERNAME: HeaderName = HeaderName::from_static(USERNAME_HEADER);
+
 /// Who logs in, and with what.
 pub(crate) struct Credentials {
     pub(crate) username: HeaderValue,
@@ -86,14 +91,14 @@ impl Sessions {
             };
             // In the hub's own envelope: what a proxy says proves nothing.
             if error.kind() == ErrorKind::Credentials && !renewed {
-                (login, renewed) = (self.log_in_again(&login, error, &policy, deadline).await?, true);
+                (login, renewed) = (Box::pin(self.log_in_again(&login, error, &policy, deadline)).await?, true);
                 continue;
             }
             if !is_passing(&error) {
                 return Err(error);
             }
             attempt += 1;
-            self.wait(&policy, attempt, error, deadline).await?;
+            Box::pin(self.wait(&policy, attempt, error, deadline)).await?;
         }
     }
 
@@ -113,7 +118,7 @@ impl Sessions {
                     return Err(Unsent { request: Some(unseen), error });
                 }
                 Attempted::Unauthenticated(unseen, error) => {
-                    match self.log_in_again(&login, error, &policy, deadline).await {
+                    match Box::pin(self.log_in_again(&login, error, &policy, deadline)).await {
                         Ok(newer) => (login, renewed, request) = (newer, true, unseen),
                         Err(error) => return Err(Unsent { request: Some(unseen), error }),
                     }
@@ -123,7 +128,7 @@ impl Sessions {
                     if !error.is_worth_another_try() {
                         return Err(Unsent { request: Some(unseen), error });
                     }
-                    if let Err(error) = self.wait(&policy, attempt, error, deadline).await {
+                    if let Err(error) = Box::pin(self.wait(&policy, attempt, error, deadline)).await {
                         return Err(Unsent { request: Some(unseen), error });
                     }
                     request = unseen;
@@ -160,9 +165,9 @@ impl Sessions {
 
     fn headers(&self, session: &Session) -> [(HeaderName, HeaderValue); 3] {
         [
-            (HeaderName::from_static(TOKEN_HEADER), session.token.clone()),
-            (HeaderName::from_static(CHANNEL_HEADER), session.channel_header.clone()),
-            (HeaderName::from_static(USERNAME_HEADER), self.credentials.username.clone()),
+            (TOKEN.clone(), session.token.clone()),
+            (CHANNEL.clone(), session.channel_header.clone()),
+            (USERNAME.clone(), self.credentials.username.clone()),
         ]
     }
 
@@ -195,7 +200,11 @@ impl Sessions {
         policy: &RetryPolicy,
         deadline: Instant,
     ) -> Result<&'l Session, ClientError> {
-        login.get_or_try_init(|| self.log_in(policy, deadline)).await
+        if let Some(session) = login.get() {
+            return Ok(session);
+        }
+        // Boxed, as it is rare and large: otherwise each operation would carry the room for it. So are the others of its kind.
+        Box::pin(login.get_or_try_init(|| self.log_in(policy, deadline))).await
     }
 
     /// Replaces a login whose token the hub has forgotten, unless somebody already has.
@@ -227,7 +236,7 @@ impl Sessions {
         let request = Request::login(Bytes::from(body));
         let mut attempt = 1;
         loop {
-            let username = (HeaderName::from_static(USERNAME_HEADER), self.credentials.username.clone());
+            let username = (USERNAME.clone(), self.credentials.username.clone());
             let error = match self.hub.attempt::<_, Data<LoginAnswer>>(&request, [username], attempt, deadline).await {
                 Ok(Data(answer)) => return session(&answer),
                 Err(error) => error,

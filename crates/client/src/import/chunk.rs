@@ -70,7 +70,8 @@ pub(super) struct Done {
 impl Chunk {
     pub(super) async fn run(self, stop: Arc<AtomicBool>) -> Result<Done, ClientError> {
         let Self { client, key, stored, first, rows, before, done, psids, began } = self;
-        let bills: Arc<[Bill]> = rows.iter().filter_map(Row::bill).cloned().collect();
+        let edged: Vec<bool> = rows.iter().map(|row| matches!(row, Row::Edged)).collect();
+        let bills: Arc<[Bill]> = rows.into_iter().filter_map(Row::into_bill).collect();
         let mut sending = Sending { client, chunk: key.map(|key| (key, digest_of(&bills))), bills, before };
         let result = match sending.bills.is_empty() {
             true => Ok((None, Vec::new(), false)),
@@ -90,21 +91,22 @@ impl Chunk {
         // The next chunk's turn comes after all before it.
         sending.wait_for_those_before().await;
         drop(done);
-        let mut outcomes = outcomes.into_iter();
-        let row = |row: Row| match row {
-            Row::Edged => (RowOutcome::Refused(EDGED.into()), None),
-            Row::Sent(bill) => {
-                let outcome = outcomes.next().unwrap_or(RowOutcome::Unknown);
-                let psid = psids.get(bill.identifier.as_str()).filter(|_| outcome == RowOutcome::Accepted).copied();
-                (outcome, psid)
+        let (mut outcomes, mut bills) = (outcomes.into_iter(), sending.bills.iter());
+        let row = |edged: bool| {
+            if edged {
+                return (RowOutcome::Refused(EDGED.into()), None);
             }
+            let (bill, outcome) = (bills.next(), outcomes.next().unwrap_or(RowOutcome::Unknown));
+            let psid = bill.and_then(|bill| psids.get(bill.identifier.as_str()));
+            let psid = psid.filter(|_| outcome == RowOutcome::Accepted).copied();
+            (outcome, psid)
         };
-        Ok(Done { first, batch, rows: rows.into_iter().map(row).collect(), resumed, began })
+        Ok(Done { first, batch, rows: edged.into_iter().map(row).collect(), resumed, began })
     }
 }
 
 impl Row {
-    fn bill(&self) -> Option<&Bill> {
+    fn into_bill(self) -> Option<Bill> {
         match self {
             Self::Sent(bill) => Some(bill),
             Self::Edged => None,

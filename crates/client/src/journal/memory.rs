@@ -1,5 +1,6 @@
 //! A journal that forgets with the program.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
@@ -78,10 +79,13 @@ impl State {
                         "an intent needs an identifier, by which its outcome is found; give the payment one",
                     ));
                 };
-                if let Some(open) = self.taken.get(identifier).and_then(|id| self.open.get(id)) {
-                    return Ok(Begun::Open(open.intent.clone()));
+                match self.taken.entry(identifier.clone()) {
+                    Entry::Occupied(mut taken) => match self.open.get(taken.get()) {
+                        Some(open) => return Ok(Begun::Open(open.intent.clone())),
+                        None => _ = taken.insert(IntentId(self.last + 1)),
+                    },
+                    Entry::Vacant(free) => _ = free.insert(IntentId(self.last + 1)),
                 }
-                self.taken.insert(identifier.clone(), IntentId(self.last + 1));
                 self.known.get(identifier).copied()
             }
             Wanted::AddBulk(_) => {
@@ -198,10 +202,16 @@ struct Capped<K, V> {
 
 impl<K: Hash + Eq + Clone, V> Capped<K, V> {
     fn insert(&mut self, key: K, value: V, max: usize) {
-        if self.entries.insert(key.clone(), value).is_some() {
-            return;
+        match self.entries.entry(key) {
+            Entry::Occupied(mut entry) => {
+                entry.insert(value);
+                return;
+            }
+            Entry::Vacant(entry) => {
+                self.order.push_back(entry.key().clone());
+                entry.insert(value);
+            }
         }
-        self.order.push_back(key);
         if self.order.len() > max
             && let Some(oldest) = self.order.pop_front()
         {

@@ -135,7 +135,7 @@ impl Client {
         };
         let before = creating.before.and_then(|known| known.payment);
         let (Data(added), noted) = creating.send::<Data<AddedPayment>>(request).await?;
-        let payment = Payment::from(added);
+        let payment = Payment::from(*added);
         let known = Known { psid: payment.psid(), payment: payment.id() };
         warnings.extend(before.map(Warning::MayHaveDiscarded));
         if !noted.close(Closed::Added(known)).await {
@@ -145,13 +145,18 @@ impl Client {
     }
 }
 
+pub(crate) const PSID_PATH: &str = "/add?generationTypes=PSID";
+pub(crate) const STATIC_QR_PATH: &str = "/add?generationTypes=SQRC_WITH_AMOUNT";
+pub(crate) const OPEN_QR_PATH: &str = "/add?generationTypes=SQRC_WITHOUT_AMOUNT";
+pub(crate) const DYNAMIC_QR_PATH: &str = "/add?generationTypes=DQRC";
+
 /// Path and query, by kind: written out, as each bill needs one.
 fn path(kind: PaymentKind) -> &'static str {
     match kind {
-        PaymentKind::Psid => "/add?generationTypes=PSID",
-        PaymentKind::StaticQr => "/add?generationTypes=SQRC_WITH_AMOUNT",
-        PaymentKind::OpenQr => "/add?generationTypes=SQRC_WITHOUT_AMOUNT",
-        PaymentKind::DynamicQr => "/add?generationTypes=DQRC",
+        PaymentKind::Psid => PSID_PATH,
+        PaymentKind::StaticQr => STATIC_QR_PATH,
+        PaymentKind::OpenQr => OPEN_QR_PATH,
+        PaymentKind::DynamicQr => DYNAMIC_QR_PATH,
     }
 }
 

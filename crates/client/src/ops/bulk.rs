@@ -6,10 +6,13 @@ use std::fmt;
 
 use asaanbill_core::{BULK_ROWS_MAX, Bill, BulkRequestId};
 use asaanbill_wire::{
-    self as wire, BulkAnswer, BulkDetail, BulkRow, BulkStatus, CONTENT_TYPE, CONTENT_TYPE_JSON, Endpoint, Item,
-    Message, PageRequest, Scalar, StatusText,
+    self as wire, BulkAnswer, BulkDetail, BulkRow, BulkStatus, CONTENT_TYPE, CONTENT_TYPE_JSON, Endpoint, Envelope,
+    Item, Message, PageRequest, RowStatus, Scalar, StatusText,
 };
+use http::StatusCode;
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tracing::Instrument as _;
 
 use super::create::{Begin, Creating};
@@ -17,7 +20,7 @@ use super::payments::{Page, page_query};
 use super::{body, with_query};
 use crate::check::{Strictness, Warning};
 use crate::error::{ClientError, ErrorKind};
-use crate::exchange::Data;
+use crate::exchange::{Data, FromAnswer, Object, data_at_once};
 use crate::intent::{Rows, Wanted};
 use crate::journal::{ChunkKey, ChunkRecord, ChunkState, Closed, Digest};
 use crate::raw::Request;
@@ -80,6 +83,9 @@ pub struct BulkSummary {
     pub created_at: Option<Timestamp>,
 }
 
+/// Path and query of a batch.
+pub(crate) const PATH: &str = "/add-bulk?contentType=JSON";
+
 /// What a batch's JSON needs for each row, so that it is written without growing much.
 const ROW_CAPACITY: usize = 160;
 
@@ -130,17 +136,15 @@ impl Client {
         }
         let warnings = strictness.check_rows(&rows, self.environment().now())?;
         let endpoint = Endpoint::AddBulk;
-        let path = with_query(endpoint.template(), [(CONTENT_TYPE, CONTENT_TYPE_JSON.into())]);
-        let written = body(&wire::BulkRequest { payments: rows.iter().collect() }, count * ROW_CAPACITY)?;
-        let request = Request::create(endpoint, path, written);
+        let written = body(&wire::BulkBody(rows.iter()), count * ROW_CAPACITY)?;
+        let request = Request::create(endpoint, PATH, written);
         let creating = match Creating::begin(self, Wanted::AddBulk(rows), chunk).await? {
             Begin::Creating(creating) => creating,
             Begin::Done(record) => return Ok(BulkAccepted::of_record(record)),
         };
-        match creating.send::<Data<BulkAnswer<Item<BulkStatus>>>>(request).await {
-            Ok((Data(answer), noted)) => {
-                let rows = row_outcomes(&answer, count);
-                let accepted = BulkAccepted { id: answer.id(), rows, warnings };
+        match creating.send::<Echo>(request).await {
+            Ok((Echo { id, rows }, noted)) => {
+                let accepted = BulkAccepted { id, rows: in_length(rows, count), warnings };
                 noted.close(accepted.to_closed()).await;
                 Ok(accepted)
             }
@@ -187,7 +191,7 @@ impl Client {
         let request = Request::read(endpoint, with_query(endpoint.template(), query));
         let read = self.sessions().read(&request, self.retry()).instrument(operation!("bulk_requests")).await?;
         let Data::<wire::Page<wire::BulkSummary>>(read) = read;
-        Ok(Page::from_wire(read, |summary| BulkSummary {
+        Ok(Page::from_wire(*read, |summary| BulkSummary {
             id: summary.id.as_ref().and_then(number),
             payments: summary.vouchers_count.as_ref().and_then(Scalar::whole),
             status: word(summary.status.as_ref()),
@@ -235,20 +239,60 @@ pub(crate) fn outcomes_of(error: &ClientError, count: usize) -> Vec<RowOutcome> 
     )
 }
 
-/// Rows are matched by position, so an answer of another length says nothing of any.
-fn row_outcomes(answer: &BulkAnswer<Item<BulkStatus>>, count: usize) -> Vec<RowOutcome> {
-    if answer.payments.len() == count {
-        answer.payments.iter().map(row_outcome).collect()
-    } else {
-        vec![RowOutcome::Unknown; count]
+/// What the hub says of a batch that it accepted.
+struct Echo {
+    id: Option<BulkRequestId>,
+    rows: Vec<RowOutcome>,
+}
+
+impl FromAnswer for Echo {
+    fn at_once(body: &[u8]) -> Option<Self> {
+        let answer: BulkAnswer<Object<EchoedRow<'_>>> = data_at_once(body)?;
+        let id = answer.bulk_payment_request_id.as_ref().and_then(number);
+        Some(Self { id, rows: answer.payments.iter().map(|row| row.0.outcome()).collect() })
+    }
+
+    fn from_answer(_: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, wire::WireError> {
+        let answer: BulkAnswer<Item<BulkStatus>> = envelope.data()?;
+        Ok(Self { id: answer.id(), rows: answer.payments.iter().map(row_outcome).collect() })
     }
 }
 
-fn row_outcome(row: &Item<BulkStatus>) -> RowOutcome {
-    match row.read().and_then(|row| row.status.as_ref()) {
-        None => RowOutcome::Unknown,
-        Some(status) => status.refusal().map_or(RowOutcome::Accepted, |why| RowOutcome::Refused(why.into())),
+/// A row of the usual answer, of which nothing is kept but what is said of it.
+#[derive(Deserialize)]
+struct EchoedRow<'a> {
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+}
+
+impl EchoedRow<'_> {
+    fn outcome(&self) -> RowOutcome {
+        match self.status.map(RawValue::get) {
+            // As an accepted row has it, of which there are thousands.
+            Some(r#""PROCESSED""#) => RowOutcome::Accepted,
+            Some(said) => outcome(serde_json::from_str(said).ok().as_ref()),
+            None => RowOutcome::Unknown,
+        }
     }
+}
+
+/// Rows are matched by position, so an answer of another length says nothing of any.
+fn row_outcomes(answer: &BulkAnswer<Item<BulkStatus>>, count: usize) -> Vec<RowOutcome> {
+    in_length(answer.payments.iter().map(row_outcome).collect(), count)
+}
+
+fn in_length(rows: Vec<RowOutcome>, count: usize) -> Vec<RowOutcome> {
+    if rows.len() == count { rows } else { vec![RowOutcome::Unknown; count] }
+}
+
+fn row_outcome(row: &Item<BulkStatus>) -> RowOutcome {
+    outcome(row.read().and_then(|row| row.status.as_ref()))
+}
+
+fn outcome(status: Option<&RowStatus>) -> RowOutcome {
+    status.map_or(RowOutcome::Unknown, |status| {
+        status.refusal().map_or(RowOutcome::Accepted, |why| RowOutcome::Refused(why.into()))
+    })
 }
 
 impl fmt::Debug for RowOutcome {
@@ -270,4 +314,50 @@ fn number(id: &Scalar) -> Option<BulkRequestId> {
 
 fn word(status: Option<&StatusText>) -> Box<str> {
     status.map_or_else(Box::default, |status| status.as_str().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_wire::{CONTENT_TYPE, CONTENT_TYPE_JSON, Endpoint, Envelope};
+    use http::StatusCode;
+
+    use super::{Echo, RowOutcome};
+    use crate::exchange::FromAnswer as _;
+
+    #[test]
+    fn the_path_is_the_guides() {
+        let pair = (CONTENT_TYPE, CONTENT_TYPE_JSON.to_owned());
+        assert_eq!(super::PATH, crate::ops::with_query(Endpoint::AddBulk.template(), [pair]));
+    }
+
+    /// What is read at once is what is read at leisure; what is odd is left to the latter.
+    #[test]
+    fn rows_are_read_alike_in_both_ways() {
+        let check = |row: &str, at_once: bool, expected: RowOutcome| {
+            let accepted = r#"{"title":"Ali \"T\"","identifier":"A","amount":"5","status":"PROCESSED"}"#;
+            let body = format!(
+                r#"{{"responseCode":200,"responseMessage":"","data":{{"bulkPaymentRequestId":11,"payments":[{accepted},{row}]}}}}"#
+            );
+            let expected = [RowOutcome::Accepted, expected];
+            let quick = Echo::at_once(body.as_bytes());
+            assert_eq!(quick.is_some(), at_once, "{row}");
+            let slow = Echo::from_answer(StatusCode::OK, &Envelope::read(&body).unwrap()).unwrap();
+            for echo in quick.into_iter().chain([slow]) {
+                assert_eq!((echo.id.map(|id| id.get()), &*echo.rows), (Some(11), &expected[..]), "{row}");
+            }
+        };
+        check(r#"{"status":"PROCESSED","new":[{"status":1}]}"#, true, RowOutcome::Accepted);
+        check(r#"{"status":"\u0050ROCESSED"}"#, true, RowOutcome::Accepted);
+        check(r#"{"status":"Invalid amount"}"#, true, RowOutcome::Refused("Invalid amount".into()));
+        check(r#"{"status":"processed"}"#, true, RowOutcome::Refused("processed".into()));
+        check(r#"{"status":""}"#, true, RowOutcome::Refused("".into()));
+        check(r#"{"status":5}"#, true, RowOutcome::Refused("5".into()));
+        check(r#"{"status":"\ud800"}"#, true, RowOutcome::Refused(r#""\ud800""#.into()));
+        check(r#"{"status":null}"#, true, RowOutcome::Unknown);
+        check("{}", true, RowOutcome::Unknown);
+        check(r#"{"status":"PROCESSED","status":"PROCESSED"}"#, false, RowOutcome::Unknown);
+        for odd in ["null", "5", "[]", r#"["PROCESSED"]"#, r#""PROCESSED""#] {
+            check(odd, false, RowOutcome::Unknown);
+        }
+    }
 }

@@ -18,6 +18,10 @@ use serde::Serialize;
 
 use crate::error::{ClientError, ErrorKind};
 
+/// The paths of the operations that create, which never change.
+pub(crate) const FIXED_PATHS: [&str; 5] =
+    [add::PSID_PATH, add::STATIC_QR_PATH, add::OPEN_QR_PATH, add::DYNAMIC_QR_PATH, bulk::PATH];
+
 fn body(request: &impl Serialize, capacity: usize) -> Result<Bytes, ClientError> {
     let mut written = Vec::with_capacity(capacity);
     serde_json::to_writer(&mut written, request)

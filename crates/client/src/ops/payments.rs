@@ -71,7 +71,7 @@ impl Client {
         let request = Request::read(endpoint, endpoint.path(id));
         let read = self.sessions().read(&request, self.retry()).instrument(operation!("payment")).await?;
         let Data::<ListedPayment>(listed) = read;
-        Ok(Payment::from(listed))
+        Ok(Payment::from(*listed))
     }
 
     /// A page of all payments of a PSID, newest first: the current one, and those before it. Nothing found is an empty page.
@@ -94,6 +94,6 @@ impl Client {
     async fn page(&self, endpoint: Endpoint, path: String) -> Result<Page<Payment>, ClientError> {
         let Data::<wire::Page<ListedPayment>>(read) =
             self.sessions().read(&Request::read(endpoint, path), self.retry()).await?;
-        Ok(Page::from_wire(read, Payment::from))
+        Ok(Page::from_wire(*read, Payment::from))
     }
 }
