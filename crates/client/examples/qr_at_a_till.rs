@@ -4,6 +4,8 @@
 
 #![allow(clippy::print_stdout, reason = "an example talks")]
 
+use std::time::Duration;
+
 use asaanbill_client::core::{Fields, NewPayment, PaymentKind, PaymentStatus};
 use asaanbill_client::{Client, STAGING, Status, WatchPolicy};
 
@@ -26,7 +28,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let payment = client.add(&NewPayment::parse(PaymentKind::DynamicQr, &sale)?).await?;
     println!("{}", payment.qr_string().ok_or("the hub gave no QR code")?);
 
-    let mut watch = client.watch(payment.psid().ok_or("the hub gave no PSID")?, WatchPolicy::default());
+    // Somebody stands there and waits, so it asks more often than it would for a bill.
+    let policy = WatchPolicy::new(Duration::from_secs(1), Duration::from_secs(10));
+    let mut watch = client.watch(payment.psid().ok_or("the hub gave no PSID")?, policy);
     while let Some(change) = watch.next().await {
         match change?.status() {
             Some(Status::Known(PaymentStatus::Processed)) => println!("paid"),

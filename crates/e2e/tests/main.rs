@@ -12,6 +12,8 @@ mod cluster;
 
 #[cfg(unix)]
 mod crash;
+mod cutter;
+mod examples;
 mod faults;
 mod import;
 mod life;
@@ -20,4 +22,5 @@ mod random;
 #[cfg(feature = "postgres-tests")]
 mod receivers;
 mod schedules;
+mod staging;
 mod suite;
