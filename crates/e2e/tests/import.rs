@@ -88,6 +88,7 @@ async fn rows_come_in_order_with_their_psids() {
     let options = ImportOptions::new().chunk_rows(10).in_flight(3).wait_for_psids(Duration::from_secs(10));
     let (rows, progress, failed) = run(&client, bills, options).await;
     assert_eq!((failed, rows.len(), progress.read, progress.accepted, progress.refused), (None, 25, 25, 24, 1));
+    assert_eq!((progress.sent, progress.resumed), (24, 0), "the client refuses a row by itself");
     for (position, row) in rows.iter().enumerate() {
         assert_eq!(row.position, u64::try_from(position).unwrap());
         match &row.outcome {
@@ -135,6 +136,7 @@ async fn lost_chunks_are_resolved() {
     let client = builder(faulty).build().unwrap();
     let (rows, progress, failed) = run(&client, rows(30), ImportOptions::new().chunk_rows(10).in_flight(1)).await;
     assert_eq!((failed, rows.len(), progress.accepted), (None, 30, 30));
+    assert_eq!((progress.sent, progress.resumed), (30, 0), "also what was found again");
     let records = records(&sim, 30).await;
     assert_eq!(records.len(), 30);
     assert!(records.values().all(|payments| payments.len() == 1), "{records:?}");

@@ -64,6 +64,8 @@ pub(super) struct Done {
     pub(super) rows: Vec<(RowOutcome, Option<Psid>)>,
     /// Not sent by this run.
     pub(super) resumed: bool,
+    /// How many rows this run has sent.
+    pub(super) sent: usize,
     pub(super) began: Instant,
 }
 
@@ -91,6 +93,10 @@ impl Chunk {
         // The next chunk's turn comes after all before it.
         sending.wait_for_those_before().await;
         drop(done);
+        let sent = match resumed {
+            true => 0,
+            false => outcomes.iter().filter(|outcome| **outcome != RowOutcome::Unsent).count(),
+        };
         let (mut outcomes, mut bills) = (outcomes.into_iter(), sending.bills.iter());
         let row = |edged: bool| {
             if edged {
@@ -101,7 +107,7 @@ impl Chunk {
             let psid = psid.filter(|_| outcome == RowOutcome::Accepted).copied();
             (outcome, psid)
         };
-        Ok(Done { first, batch, rows: edged.into_iter().map(row).collect(), resumed, began })
+        Ok(Done { first, batch, rows: edged.into_iter().map(row).collect(), resumed, sent, began })
     }
 }
 
@@ -147,8 +153,8 @@ impl Sending {
             match (error.kind(), error.intent().cloned()) {
                 (ErrorKind::OutcomeUnknown, Some(intent)) => {
                     submissions += 1;
-                    if let Some(found) = self.resolve(&intent).await? {
-                        return Ok(found);
+                    if let Some((batch, outcomes, _)) = self.resolve(&intent).await? {
+                        return Ok((batch, outcomes, false));
                     }
                 }
                 // One of the identifiers is in a chunk before this one: its turn comes first.

@@ -12,8 +12,10 @@ use crate::ops::RowOutcome;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Given out so far: the sum of all that follow but `resumed`.
+    /// Given out so far: the sum of `accepted`, `refused`, `unknown` and `unsent`.
     pub read: u64,
+    /// Of all these, sent by this run.
+    pub sent: u64,
     /// Accepted by the hub.
     pub accepted: u64,
     /// Refused, by the hub or by the client before sending.
@@ -56,6 +58,7 @@ impl Tally {
         let began = *self.started.get_or_insert(done.began);
         let count = u64::try_from(done.rows.len()).unwrap_or(u64::MAX);
         progress.read += count;
+        progress.sent += u64::try_from(done.sent).unwrap_or(u64::MAX);
         progress.resumed += if done.resumed { count } else { 0 };
         for (outcome, _) in &done.rows {
             match outcome {
