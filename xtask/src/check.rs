@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::run;
 use crate::workspace::Workspace;
-use crate::{arrows, deny, guide, lint, manifest, messages, package, readme, sources, workflows};
+use crate::{arrows, deny, guide, lint, manifest, messages, package, readme, sources, weight, workflows};
 
 /// One check.
 pub(crate) struct Check {
@@ -41,6 +41,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "messages", about: "each public error's message is in a snapshot", run: messages::check },
     Check { name: "workflows", about: "what workflows and documents call exists", run: workflows::check },
     Check { name: "arrows", about: "who may use whom, and what each crate must never see", run: arrows::check },
+    Check { name: "weight", about: "how many crates a dependency on the client brings along", run: weight::check },
     Check { name: "deny", about: "licences, duplicates, bans and sources of dependencies", run: deny::check },
     Check { name: "clippy", about: "no warnings, on every set of features that matters", run: lint::clippy },
     Check { name: "docs", about: "the documentation builds without warnings", run: lint::docs },

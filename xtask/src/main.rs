@@ -28,6 +28,7 @@ mod release;
 mod run;
 mod sources;
 mod test;
+mod weight;
 mod workflows;
 mod workspace;
 
