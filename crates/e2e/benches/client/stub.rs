@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) const TOKEN: &str = "NOh/caEvov9l2PrLXRmLmNK92/nAvJJM4dnuR2+McdU0gfEzdPTqtVb90hlyqp3JTJPzlydDLroSMus3Q5e/QRkA3PGmEgsIYLfROQmW8Adku4jHq0R0PG3F7v9sXvkIMeKW2vAMma6w+BSmgzUgZPN+tz46DYDSYXfkVCM/0nEjt9GjJSJTtGGgoOMpspB0xHnDNFVHboZhPtrXD75ae8lbGo/GjmIUk7zJEDqNKg2dGt0Hr4NufO58q/LvGFqq==";
 
 /// Some 450 bytes.
-const ADDED: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully","data":{"id":25,"amount":14000.5,"amountAfterDueDate":14550.75,"identifier":"FS-BSCS-000000000001","title":"Muhammad Mahd Sheikh","dueDate":"28-03-2099","psid":"100139100100154854584585","qrString":"00020101021128560012D156000000000108o","status":"APPROVED","createdAt":"10:22 AM 10-Jan-2025","updatedAt":"10:22 AM 10-Jan-2025","paymentDetails":[]}}"#;
+pub(crate) const ADDED: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully","data":{"id":25,"amount":14000.5,"amountAfterDueDate":14550.75,"identifier":"FS-BSCS-000000000001","title":"Muhammad Mahd Sheikh","dueDate":"28-03-2099","psid":"100139100100154854584585","qrString":"00020101021128560012D156000000000108o","status":"APPROVED","createdAt":"10:22 AM 10-Jan-2025","updatedAt":"10:22 AM 10-Jan-2025","paymentDetails":[]}}"#;
 
 /// Serves on a thread of its own, so that its CPU isn't the client's. Gives its address.
 pub(crate) fn serve() -> String {
