@@ -45,9 +45,9 @@ mod flooding;
 mod full;
 mod guarding;
 mod handling;
-mod messages;
 #[cfg(feature = "postgres-tests")]
 mod lost;
+mod messages;
 mod operating;
 mod outages;
 mod privacy;

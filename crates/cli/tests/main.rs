@@ -4,11 +4,11 @@
 
 #[cfg(feature = "browser-tests")]
 mod browser;
+#[cfg(unix)]
+mod listen;
 // The system's own words are Linux's.
 #[cfg(target_os = "linux")]
 mod messages;
-#[cfg(unix)]
-mod listen;
 mod openapi;
 mod sim;
 mod soak;
