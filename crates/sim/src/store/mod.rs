@@ -30,6 +30,7 @@ mod sqlite;
 
 use std::fmt;
 use std::future::Future;
+#[cfg(feature = "postgres")]
 use std::sync::Arc;
 
 use asaanbill_storage::rusqlite::Connection;
