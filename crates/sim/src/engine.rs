@@ -198,13 +198,20 @@ impl Taken {
     }
 }
 
-/// A commit on its way. If its runtime ends before it is made, the next one who asks calls again.
-struct Call(Arc<Desk>);
+/// A commit that is to be made. If its runtime ends before somebody has taken it on, the next one who asks calls again.
+struct Call(Option<Arc<Desk>>);
+
+impl Call {
+    fn is_taken_on(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Call {
     fn drop(&mut self) {
-        // After a commit too, where it costs a look at an empty queue at most.
-        self.0.called.store(false, Ordering::Release);
+        if let Some(desk) = &self.0 {
+            desk.called.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -212,16 +219,16 @@ impl Desk {
     /// Sees to it that the commands that wait are committed.
     fn call(self: &Arc<Self>) {
         if !self.called.swap(true, Ordering::AcqRel) {
-            let call = Call(Arc::clone(self));
+            let (desk, call) = (Arc::clone(self), Call(Some(Arc::clone(self))));
             // Who asks is on a runtime that runs; the writer's own thread is on none.
             let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
             runtime.spawn(async move {
-                let Call(desk) = &call;
                 match &desk.store {
                     Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
                     #[cfg(feature = "postgres")]
                     Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
                 }
+                call.is_taken_on();
             });
         }
     }
