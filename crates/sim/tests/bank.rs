@@ -109,8 +109,8 @@ fn a_psid_without_a_bill_to_pay_is_blocked() {
     disk.run(async |hub| hub.add("PSID", BILL).await);
     disk.change("UPDATE payments SET status = 'DISCARD'");
     disk.run(async |hub| {
-        let blocked = (409, r#"{"error":"this payment can't be paid"}"#.to_owned());
-        assert_eq!(hub.pay(&psid(1), "50", "R").await, blocked);
+        let why = "this payment can't be paid: it never got a PSID, or a newer one has taken it over";
+        assert_eq!(hub.pay(&psid(1), "50", "R").await, (409, format!(r#"{{"error":"{why}"}}"#)));
         assert_eq!(hub.sim.bank().pay(typed(1), rupees("50"), "R").await, Err(BankError::Blocked));
     });
 }
