@@ -202,7 +202,7 @@ impl Taken {
 struct Call(Option<Arc<Desk>>);
 
 impl Call {
-    fn is_taken_on(mut self) {
+    fn end(mut self) {
         self.0 = None;
     }
 }
@@ -228,7 +228,7 @@ impl Desk {
                     #[cfg(feature = "postgres")]
                     Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
                 }
-                call.is_taken_on();
+                call.end();
             });
         }
     }
