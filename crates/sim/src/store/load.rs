@@ -182,6 +182,11 @@ pub(super) fn identifier(row: &Row<'_>) -> Result<(Key, Entry), StorageError> {
     Ok(((id::<ChannelId>(row, 0)?, identifier), entry))
 }
 
+/// How many of so many identifiers have no PSID yet, by what was found of them.
+pub(super) fn without_psid(keys: usize, found: &[(Key, Entry)]) -> usize {
+    keys - found.iter().filter(|(_, entry)| entry.state != IdentifierState::Unused).count()
+}
+
 /// The records that PSIDs with an identifier pay: the newest added one if it is unpaid, else whichever is newest.
 async fn current_records<T: Tx>(
     tx: &T,

@@ -7,17 +7,9 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 
 use super::book::{Entry, Key};
-use super::load::{IDENTIFIERS, identifier};
+use super::load::{IDENTIFIERS, identifier, without_psid};
 use super::outbox::OUTBOX;
-use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Type, Wanted, senseless};
-
-/// A PSID's number for each identifier that has none.
-const PSIDS_OF_NEW: Each = Each {
-    one: "",
-    all: "SELECT nextval('psid_numbers') FROM UNNEST($1::BIGINT[], $2::TEXT[]) AS k (channel, identifier)
-          LEFT JOIN identifiers i USING (channel, identifier) WHERE i.psid IS NULL",
-    types: &[Type::Int, Type::Text],
-};
+use super::tx::{Arg, Counter, Each, Numbers, Row, Tx, Type, Wanted, senseless};
 
 pub(super) struct PostgresTx {
     transaction: PostgresTransaction,
@@ -170,24 +162,23 @@ impl Tx for PostgresTx {
         self.take("SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT)", count).await
     }
 
-    /// Sent together. The server does one after another, so the numbers are taken when the locks are held.
+    /// The numbers are asked for when the locks are held, and as many as what was found leaves to be numbered: a later look could find
+    /// what somebody else has added meanwhile.
     async fn identifiers(
         &self,
         keys: &[Vec<Arg<'_>>],
         wanted: Option<Wanted>,
     ) -> Result<(Vec<(Key, Entry)>, Numbers), StorageError> {
-        let found = self.query_each(&IDENTIFIERS, keys, identifier);
-        let Some(Wanted { records, psids }) = wanted else { return Ok((found.await?, Numbers::default())) };
-        let next_psid = |row: &Row<'_>| row.int(0);
-        let (found, records, mut for_new, others) = tokio::try_join!(
-            biased;
-            found,
-            self.take_records(records),
-            self.query_each(&PSIDS_OF_NEW, keys, next_psid),
-            self.take("SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT)", psids),
+        let found = self.query_each(&IDENTIFIERS, keys, identifier).await?;
+        let Some(wanted) = wanted else { return Ok((found, Numbers::default())) };
+        let (records, psids) = tokio::try_join!(
+            self.take_records(wanted.records),
+            self.take(
+                "SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT)",
+                wanted.psids + without_psid(keys.len(), &found)
+            ),
         )?;
-        for_new.extend(others);
-        Ok((found, Numbers { records, psids: for_new }))
+        Ok((found, Numbers { records, psids }))
     }
 
     fn overtaken(&self) -> StorageError {

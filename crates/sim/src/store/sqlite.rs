@@ -1,6 +1,5 @@
 //! Statements on SQLite: each is done when it returns.
 
-use asaanbill_core::IdentifierState;
 use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
 use asaanbill_storage::rusqlite::types::{ToSqlOutput, ValueRef};
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 use send_wrapper::SendWrapper;
 
 use super::book::{Entry, Key};
-use super::load::{IDENTIFIERS, identifier};
+use super::load::{IDENTIFIERS, identifier, without_psid};
 use super::outbox::OUTBOX;
 use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Wanted, senseless};
 
@@ -152,8 +151,7 @@ impl Tx for SqliteTx<'_> {
     ) -> Result<(Vec<(Key, Entry)>, Numbers), StorageError> {
         let found = self.query_each(&IDENTIFIERS, keys, identifier).await?;
         let Some(Wanted { records, psids }) = wanted else { return Ok((found, Numbers::default())) };
-        let has_psid = |(_, entry): &&(Key, Entry)| entry.state != IdentifierState::Unused;
-        let new = keys.len() - found.iter().filter(has_psid).count();
+        let new = without_psid(keys.len(), &found);
         Ok((found, self.take(records, psids + new)?))
     }
 
