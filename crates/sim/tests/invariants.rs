@@ -125,12 +125,11 @@ impl World {
     /// Reads every record again: final ones are as they were, and none is lost.
     async fn read(&mut self) -> Result<(), TestCaseError> {
         let mut records = Records::new();
-        for id in 1.. {
-            let answer = self.hub.get(&format!("/payment/{id}")).send().await;
-            if !answer.is_success() {
-                break;
-            }
-            records.insert(id, answer.data().clone());
+        // On a server, a bill that races with a batch's rows leaves a gap: not all numbers are records.
+        let stored: Value = serde_json::from_str(&self.hub.sim.export().await.unwrap()).unwrap();
+        for row in stored["tables"]["payments"].as_array().unwrap() {
+            let id = row[0].as_u64().unwrap();
+            records.insert(id, self.hub.get(&format!("/payment/{id}")).send().await.data().clone());
         }
         for (id, earlier) in &self.records {
             let now = records.get(id);
