@@ -6,7 +6,7 @@ use std::time::Duration;
 use asaanbill_storage::StorageError;
 use asaanbill_wire::PageRequest;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::confirm::SweptBody;
 use crate::core::{Core, caught, pause};
@@ -40,7 +40,9 @@ const PRUNE_AT_ONCE: u32 = 1_000;
 
 /// Works until it is dropped.
 pub(crate) async fn run(core: Arc<Core>) {
-    let [mut rounds, mut counts] = [ROUND, COUNT_EVERY].map(tokio::time::interval);
+    let mut rounds = interval(ROUND);
+    // They were counted as the receiver was built.
+    let mut counts = interval_at(Instant::now() + COUNT_EVERY, COUNT_EVERY);
     // What was missed, as while the machine slept, isn't made up for.
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     counts.set_missed_tick_behavior(MissedTickBehavior::Delay);

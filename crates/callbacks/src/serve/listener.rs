@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::Request;
@@ -20,9 +19,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tower::ServiceExt as _;
 
-use super::router;
+use super::accept;
 use crate::core::Core;
 use crate::metrics::{Event, Refusal};
 
@@ -78,7 +76,6 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let table = Arc::new(Table::default());
-    let app = router(Arc::clone(&core));
     let mut connections = JoinSet::new();
     let (mut most, mut spared_until) = (core.limits.connections, None);
     let mut stop = pin!(stop);
@@ -119,7 +116,7 @@ pub(crate) async fn serve(
             }
         };
         let Some(place) = place else { break };
-        connections.spawn(connection(stream, peer, app.clone(), place, stopped.clone()));
+        connections.spawn(connection(stream, peer, Arc::clone(&core), place, stopped.clone()));
     }
     drop(listener);
     let _ = stopping.send(true);
@@ -134,7 +131,7 @@ pub(crate) async fn serve(
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    app: Router,
+    core: Arc<Core>,
     place: Place,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -142,8 +139,8 @@ async fn connection(
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Arc::clone(&place));
-        let response = app.clone().oneshot(request.map(Body::new));
-        async move { response.await.map_err(|never: Infallible| never) }
+        let core = Arc::clone(&core);
+        async move { Ok::<_, Infallible>(accept(&core, request.map(Body::new)).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_MAX).half_close(false);

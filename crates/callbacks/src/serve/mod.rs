@@ -5,12 +5,12 @@
 mod listener;
 mod operator;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use asaanbill_storage::StorageErrorKind;
 use asaanbill_wire::{Acknowledgement, BULK_APPROVED_PATH, BulkApproved, Envelope, Message, PROCESSED_PATH, Processed};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -29,11 +29,12 @@ pub(crate) use operator::router as operator_router;
 pub const CALLBACK_BODY_MAX: usize = 16 * 1024;
 
 pub(crate) fn router(core: Arc<Core>) -> Router {
-    Router::new().fallback(accept).with_state(core)
+    let answer = async |State(core): State<Arc<Core>>, request: Request<Body>| accept(&core, request).await;
+    Router::new().fallback(answer).with_state(core)
 }
 
-async fn accept(State(core): State<Arc<Core>>, request: Request<Body>) -> Response {
-    let stored = match tokio::time::timeout(core.limits.accept_timeout, store(&core, request)).await {
+async fn accept(core: &Core, request: Request<Body>) -> Response {
+    let stored = match tokio::time::timeout(core.limits.accept_timeout, store(core, request)).await {
         Ok(stored) => stored,
         // Whether it is stored isn't known, so it isn't acknowledged.
         Err(_) => Err(Refusal::TimedOut),
@@ -41,7 +42,7 @@ async fn accept(State(core): State<Arc<Core>>, request: Request<Body>) -> Respon
     match stored {
         Ok(()) => {
             core.metrics.count(Event::Accepted);
-            json(StatusCode::OK, &Acknowledgement::received())
+            answer(StatusCode::OK, ACKNOWLEDGEMENT.clone())
         }
         Err(why) => {
             core.metrics.count(Event::Refused(why));
@@ -132,11 +133,20 @@ fn refuse(why: Refusal) -> Response {
     response
 }
 
+/// What acknowledges, always the same.
+static ACKNOWLEDGEMENT: LazyLock<Bytes> = LazyLock::new(|| written(&Acknowledgement::received()));
+
+/// Nothing that is answered here can't be written.
+fn written(body: &impl Serialize) -> Bytes {
+    serde_json::to_vec(body).map(Bytes::from).unwrap_or_default()
+}
+
 fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let mut response = match serde_json::to_vec(body) {
-        Ok(body) => Response::new(Body::from(body)),
-        Err(_) => Response::new(Body::empty()),
-    };
+    answer(status, written(body))
+}
+
+fn answer(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

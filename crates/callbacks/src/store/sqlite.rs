@@ -1,6 +1,9 @@
-//! The inbox in SQLite.
+//! The inbox in SQLite. [`arrivals`] stores what comes.
+
+mod arrivals;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
+use self::arrivals::Arrivals;
 use super::{
     Again, CONFIRMS, Counts, Decision, End, HANDLINGS, LOG_MAX, NewReceipt, Open, PRUNE, RECEIPT, Redriven, Settled,
     Store, SweepFrom, SweepTimes, Unhandled, What, Which, confirm_job, handling_job, log_line, read_log,
@@ -30,13 +34,16 @@ const MIGRATIONS: &[Migration] = &[Migration {
     ),
 }];
 
-#[derive(Clone, Debug)]
-pub(crate) struct SqliteStore(Sqlite);
+pub(crate) struct SqliteStore {
+    db: Sqlite,
+    /// Call-backs on their way into a commit.
+    arrivals: Arrivals,
+}
 
 impl SqliteStore {
     /// Blocks for as long as opening takes.
     pub(crate) fn open(location: &Location) -> Result<Self, StorageError> {
-        Ok(Self(Sqlite::open(location, MIGRATIONS)?))
+        Ok(Self { db: Sqlite::open(location, MIGRATIONS)?, arrivals: Arrivals::default() })
     }
 
     /// A file has one receiver: whoever holds leases in it is dead, and they needn't run out.
@@ -50,7 +57,7 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
         T: Send + 'static,
     {
-        self.0.write(work).await
+        self.db.write(work).await
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StorageError>
@@ -58,23 +65,20 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
         T: Send + 'static,
     {
-        self.0.read(work).await
+        self.db.read(work).await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SqliteStore").field(&self.db).finish()
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn receive(&self, new: NewReceipt) -> Result<i64, StorageError> {
-        self.write(move |tx| {
-            let NewReceipt { path, body, source, received_at } = new;
-            let mut insert =
-                tx.prepare_cached("INSERT INTO receipts (path, body, source, received_at) VALUES (?1, ?2, ?3, ?4)")?;
-            insert.execute(params![path, body, source, received_at.as_microsecond()])?;
-            let id = tx.last_insert_rowid();
-            CONFIRMS.sqlite(tx).enqueue(&[confirm_job(id, received_at)], received_at)?;
-            Ok(id)
-        })
-        .await
+        self.arrivals.store(&self.db, new).await
     }
 
     async fn claim_receipts(&self, claim: Claim) -> Result<Vec<Open>, StorageError> {
@@ -159,7 +163,7 @@ impl Store for SqliteStore {
         // Each in a transaction of its own, so that a failure undoes its own and no other; the writer commits them together.
         let one = |(lease, effect, event): (Lease, Effect, Confirmed)| {
             let handler = Arc::clone(handler);
-            self.0.write(move |tx| in_transaction(tx, &*handler, lease, effect, &event, now))
+            self.db.write(move |tx| in_transaction(tx, &*handler, lease, effect, &event, now))
         };
         let results = join_all(events.into_iter().map(one)).await;
         results.into_iter().map(|result| result.map_err(|Failed(error)| error)).collect()

@@ -1,0 +1,149 @@
+//! Call-backs on their way into commits.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use asaanbill_storage::rusqlite::{Connection, params};
+use asaanbill_storage::{Sqlite, StorageError};
+use tokio::sync::oneshot;
+
+use super::super::{CONFIRMS, NewReceipt, confirm_job};
+
+/// Who waits for a call-back's number.
+type Tell = oneshot::Sender<Result<i64, StorageError>>;
+
+/// Those that arrived since the writer looked: as many as there are connections, at the most.
+#[derive(Clone, Default)]
+pub(super) struct Arrivals(Arc<Mutex<Vec<(NewReceipt, Tell)>>>);
+
+impl Arrivals {
+    /// Stores a call-back in one transaction with the others that have arrived when the writer comes to it.
+    pub(super) async fn store(&self, sqlite: &Sqlite, new: NewReceipt) -> Result<i64, StorageError> {
+        let (tell, told) = oneshot::channel();
+        let is_first = {
+            let mut waiting = self.waiting();
+            waiting.push((new, tell));
+            waiting.len() == 1
+        };
+        // The others rely on it, so that it mustn't end with this one's sender.
+        if is_first {
+            tokio::spawn(Errand(self.clone()).run(sqlite.clone()));
+        }
+        told.await.map_err(|_| StorageError::unavailable("the group of this call-back was not stored"))?
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<(NewReceipt, Tell)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<(NewReceipt, Tell)> {
+        mem::take(&mut self.waiting())
+    }
+}
+
+/// Somebody on the way to the writer, for all who wait.
+struct Errand(Arrivals);
+
+impl Errand {
+    async fn run(self, sqlite: Sqlite) {
+        let arrivals = self.0.clone();
+        let work = move |tx: &Connection| {
+            let (new, tell): (Vec<_>, Vec<_>) = arrivals.take().into_iter().unzip();
+            match receive(tx, new) {
+                Ok(ids) => Ok((ids, tell)),
+                Err(error) => Err((error, tell)),
+            }
+        };
+        let then = |stored: Result<(Vec<i64>, Vec<Tell>), _>, committed: Result<(), StorageError>| {
+            match (stored, committed) {
+                (Ok((ids, tell)), Ok(())) => {
+                    for (tell, id) in tell.into_iter().zip(ids) {
+                        // Whoever stopped waiting isn't told.
+                        let _ = tell.send(Ok(id));
+                    }
+                }
+                (Ok((_, tell)), Err(error)) | (Err((error, tell)), _) => {
+                    for tell in tell {
+                        let _ = tell.send(Err(error.repeated()));
+                    }
+                }
+            }
+        };
+        if let Ok(()) = sqlite.write_then(work, then).await {
+            mem::forget(self);
+        }
+    }
+}
+
+impl Drop for Errand {
+    /// The writer wasn't reached, as when the runtime goes down: nobody else goes there for those who wait.
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
+}
+
+fn receive(tx: &Connection, new: Vec<NewReceipt>) -> Result<Vec<i64>, StorageError> {
+    let mut insert =
+        tx.prepare_cached("INSERT INTO receipts (path, body, source, received_at) VALUES (?1, ?2, ?3, ?4)")?;
+    let (mut ids, mut jobs) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
+    let mut latest = None;
+    for NewReceipt { path, body, source, received_at } in new {
+        insert.execute(params![path, body, source, received_at.as_microsecond()])?;
+        let id = tx.last_insert_rowid();
+        ids.push(id);
+        jobs.push(confirm_job(id, received_at));
+        latest = latest.max(Some(received_at));
+    }
+    if let Some(latest) = latest {
+        CONFIRMS.sqlite(tx).enqueue(&jobs, latest)?;
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_storage::{Location, StorageErrorKind};
+    use futures_util::FutureExt as _;
+    use jiff::Timestamp;
+
+    use super::super::MIGRATIONS;
+    use super::*;
+
+    fn new() -> NewReceipt {
+        let (path, body) = ("/processed".to_owned(), r#"{"psid":"000000000000000000000001"}"#.to_owned());
+        NewReceipt { path, body, source: None, received_at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn those_whose_runtime_ends_are_told_and_hold_up_nobody() {
+        let sqlite = Sqlite::open(&Location::Memory, MIGRATIONS).unwrap();
+        let arrivals = Arrivals::default();
+        let store = || arrivals.store(&sqlite, new());
+        let first_runtime = runtime();
+        let (mut first, mut second) = (Box::pin(store()), Box::pin(store()));
+        first_runtime.block_on(async {
+            assert!(first.as_mut().now_or_never().is_none());
+            assert!(second.as_mut().now_or_never().is_none());
+        });
+        // Before anybody has gone to the writer.
+        drop(first_runtime);
+        let ends = [first, second].map(|one| one.now_or_never().unwrap().unwrap_err().kind());
+        assert_eq!(ends, [StorageErrorKind::Unavailable; 2]);
+        assert_eq!(runtime().block_on(store()).unwrap(), 1);
+    }
+
+    #[test]
+    fn those_that_arrive_together_share_a_commit_and_have_numbers_of_their_own() {
+        let sqlite = Sqlite::open(&Location::Memory, MIGRATIONS).unwrap();
+        let arrivals = Arrivals::default();
+        let before = sqlite.commits();
+        let ids = runtime().block_on(futures_util::future::join_all((0..100).map(|_| arrivals.store(&sqlite, new()))));
+        let ids: Vec<i64> = ids.into_iter().map(Result::unwrap).collect();
+        assert_eq!(ids, (1..=100).collect::<Vec<_>>());
+        assert_eq!(sqlite.commits(), before + 1);
+    }
+}
