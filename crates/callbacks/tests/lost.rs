@@ -1,5 +1,5 @@
-//! A PostgreSQL that goes away: connections cut before, within and after a commit, and a server that is killed. What was
-//! acknowledged is handled once, and what wasn't at most once.
+//! A PostgreSQL that goes away: connections cut before, within and after a commit, a server that is killed, and one without room.
+//! What was acknowledged is handled once, and what wasn't at most once.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -95,6 +95,30 @@ async fn ask(url: &str, sql: &str) -> Vec<String> {
     let (db, connection) = connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     db.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// A server says `disk_full` where it can't extend a table. Here a trigger says it, since a disk of a test's own needs root.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_room_for_another_call_back() {
+    const NO_ROOM: &str = "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$";
+    let cluster = Cluster::shared().await;
+    let url = cluster.through_socket(&cluster.database().await);
+    let mut world = World::build(url.clone(), url.clone()).await;
+    assert!(world.announce().await);
+    ask(&url, NO_ROOM).await;
+    ask(&url, "CREATE TRIGGER no_room BEFORE INSERT ON receipts FOR EACH ROW EXECUTE FUNCTION no_room()").await;
+    assert!(!world.announce().await, "it can't be stored");
+    let metrics = world.receiver.metrics().await.unwrap();
+    assert!(metrics.contains("asaanbill_callbacks_refused_total{reason=\"full\"} 1\n"), "{metrics}");
+    let stuck = world.receiver.health().await.stuck;
+    assert_eq!(stuck.first().map(|stuck| stuck.what), Some(StuckKind::Store), "{stuck:?}");
+
+    ask(&url, "DROP TRIGGER no_room ON receipts").await;
+    assert!(world.announce().await, "there is room again");
+    world.check().await;
+    assert_eq!(world.receiver.receipts().await.unwrap().len(), 2, "what was refused isn't there");
+    assert!(world.receiver.health().await.is_well());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

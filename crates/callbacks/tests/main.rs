@@ -9,6 +9,7 @@
 //! | a record of other amounts has one | `product` |
 //! | a repeat has a second one | `product`, `store::contract` |
 //! | a completion without the lease's token | `store::contract` on both stores |
+//! | a transaction takes its lease at its end | e2e's `receivers::a_transaction_past_its_lease_is_not_run_beside_itself` |
 //! | a body that came before is dropped for ever | `confirming::each_payment_on_a_template_is_an_effect`, `exactly_once` |
 //! | a hub that can't be asked uses up an attempt | `outages` |
 //! | the sweep announces what was announced | `sweeping::what_nobody_announced_is_found_once` |

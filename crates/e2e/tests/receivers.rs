@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Cluster;
@@ -36,13 +37,31 @@ const DISTURBED: [(&str, &str); 5] = [
     ("callback_forgery", "300"),
 ];
 
-/// Books each payment, with who did it.
-struct Ledger(&'static str);
+/// Books each payment, with who did it, as soon as it may.
+struct Ledger {
+    by: &'static str,
+    gate: Arc<Gate>,
+}
+
+/// Where handlers wait in the middle of their transactions.
+struct Gate {
+    passes: Semaphore,
+    /// How many have come to it.
+    came: watch::Sender<u32>,
+}
+
+impl Gate {
+    fn new(passes: usize) -> Arc<Self> {
+        Arc::new(Self { passes: Semaphore::new(passes), came: watch::Sender::new(0) })
+    }
+}
 
 #[async_trait]
 impl PostgresHandler for Ledger {
     async fn handle(&self, event: &Confirmed, tx: &PostgresTransaction) -> Result<(), HandlerError> {
-        tx.execute("INSERT INTO ledger VALUES ($1, $2)", &[&event.effect_key(), &self.0]).await?;
+        tx.execute("INSERT INTO ledger VALUES ($1, $2)", &[&event.effect_key(), &self.by]).await?;
+        self.gate.came.send_modify(|came| *came += 1);
+        self.gate.passes.acquire().await?.forget();
         Ok(())
     }
 }
@@ -83,12 +102,17 @@ impl World {
 
     /// A receiver whose clock is so many seconds ahead.
     async fn receiver(&self, name: &'static str, ahead: &Arc<AtomicI64>) -> One {
+        self.gated(name, ahead, Gate::new(Semaphore::MAX_PERMITS)).await
+    }
+
+    /// One whose handlers wait at a gate.
+    async fn gated(&self, by: &'static str, ahead: &Arc<AtomicI64>, gate: Arc<Gate>) -> One {
         let mut limits = Limits::default();
         limits.lookups_per_second = None;
         let ahead = Arc::clone(ahead);
         let clock = move || system_time() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
         let inbox = Inbox::postgres(self.url.clone());
-        let builder = Receiver::builder(inbox, self.client.clone(), Handling::in_postgres(Ledger(name)));
+        let builder = Receiver::builder(inbox, self.client.clone(), Handling::in_postgres(Ledger { by, gate }));
         let receiver = builder.clock(clock).limits(limits).sweep(None).build().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -191,4 +215,32 @@ async fn one_receiver_does_what_another_one_left() {
     let by = world.handled(1).await;
     eprintln!("{by:?}");
     assert_eq!(by.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+/// A handler that takes longer than its lease: another receiver finds the lease run out, and doesn't handle it beside the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_past_its_lease_is_not_run_beside_itself() {
+    let world = World::start().await;
+    let (of_a, of_b) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
+    let gate = Gate::new(0);
+    let (a, b) = (world.gated("a", &of_a, Arc::clone(&gate)).await, world.receiver("b", &of_b).await);
+    world.relay.turn_to(vec![a.address]);
+    world.relay.bill(&world.sim, &world.client, "FS-slow", "50", true).await;
+    gate.came.subscribe().wait_for(|came| *came > 0).await.unwrap();
+    // From here on each of a's leases has run out for b, however often a asks for more time.
+    of_b.store(60, Ordering::Relaxed);
+    world.relay.turn_to(vec![b.address]);
+    world.relay.bill(&world.sim, &world.client, "FS-quick", "50", true).await;
+    let begun = Instant::now();
+    while b.metric("handled_total").await == 0 {
+        assert!(begun.elapsed() < PATIENCE, "b doesn't handle what it was sent");
+    }
+    let by = world.db.query("SELECT by FROM ledger", &[]).await.unwrap();
+    assert_eq!(by.iter().map(|row| row.get(0)).collect::<Vec<&str>>(), ["b"], "a's isn't committed, nor another one's");
+
+    gate.passes.add_permits(PAYMENTS as usize);
+    let by = world.handled(2).await;
+    let by: Vec<_> = by.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    assert_eq!(by, [("a", 1), ("b", 1)], "each once, by whoever began");
+    assert_eq!(*gate.came.borrow(), 1, "and it didn't begin again");
 }

@@ -29,8 +29,9 @@ pub(super) async fn gather(db: Postgres, mut arriving: mpsc::Receiver<Arrival>) 
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "call-backs could not be stored");
-                // Each sender learns that its own failed by being dropped.
-                drop(tell);
+                for tell in tell {
+                    let _ = tell.send(Err(error.repeated()));
+                }
             }
         }
     }
