@@ -126,7 +126,8 @@ impl Confirmer {
                     }
                     self.decide(all).await;
                 }
-                () = core.bells.received.notified() => look_at = Instant::now(),
+                // Heard later by whoever is busy now, or leaves the hub alone: a bell keeps ringing until it is heard.
+                () = core.bells.received.notified(), if idle => look_at = Instant::now(),
                 () = sleep_until(look_at), if idle => {}
                 () = sleep_until(reopens.unwrap_or(look_at)), if reopens.is_some() => {}
                 _ = beat.tick(), if !self.held.is_empty() => self.heartbeat().await,

@@ -120,11 +120,12 @@ impl Unresolved {
         if self.total.load(Ordering::Relaxed) >= limits.unresolved {
             return false;
         }
-        let of_source = by_source.entry(source.clone()).or_default();
-        if *of_source >= limits.unresolved_per_source {
-            return false;
+        match by_source.get_mut(source) {
+            Some(of_source) if *of_source >= limits.unresolved_per_source => return false,
+            Some(of_source) => *of_source += 1,
+            None if limits.unresolved_per_source == 0 => return false,
+            None => drop(by_source.insert(source.clone(), 1)),
         }
-        *of_source += 1;
         self.total.fetch_add(1, Ordering::Relaxed);
         true
     }

@@ -133,7 +133,7 @@ fn minute_of(at: Timestamp) -> Timestamp {
 /// duplicate.
 async fn note(core: &Core, body: &SweptBody, now: Timestamp) -> Result<(), StorageError> {
     let body = serde_json::to_string(body).unwrap_or_default();
-    let receipt = NewReceipt { path: SWEPT_PATH.to_owned(), body, source: None, received_at: now };
+    let receipt = NewReceipt { path: SWEPT_PATH, body, source: None, received_at: now };
     let id = core.store.receive(receipt).await?;
     tracing::warn!(receipt = id, "a payment was found that no call-back had announced");
     core.metrics.count(Event::Swept);

@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask bench client [-- --quick] [--only hyper|reqwest|in-process|import]`. Floors are measured in the same run, interleaved
 //! with the client; medians of the rounds. CPU is that of the one thread that the client runs on, and so needs Linux; elsewhere it is
-//! the time on the wall. `--profile hyper|reqwest|none COUNT` only adds so many bills, for a profiler to look at.
+//! the time on the wall. `--profile hyper|reqwest|none COUNT IN_FLIGHT` only adds so many bills, so many at once, for a
+//! profiler to look at.
 
 #![allow(
     clippy::unwrap_used,
@@ -67,8 +68,8 @@ fn main() {
         return;
     }
     if has("--profile") {
-        let [what, count] = &arguments[arguments.len() - 2..] else { unreachable!() };
-        profile(what, count.parse().unwrap());
+        let [what, count, in_flight] = &arguments[arguments.len() - 3..] else { unreachable!() };
+        profile(what, count.parse().unwrap(), in_flight.parse().unwrap());
         return;
     }
     let only = arguments.iter().position(|argument| argument == "--only").map(|at| arguments[at + 1].as_str());
@@ -108,6 +109,8 @@ fn runtime() -> tokio::runtime::Runtime {
 /// The CPU time of this thread.
 fn cpu() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    // A thread that runs on is charged a tick at a time, which would be half of a round. One that gives way is charged then.
+    std::thread::yield_now();
     let used = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let used = used.and_then(|text| text.split(' ').next()?.parse().ok()).map(Duration::from_nanos);
     used.unwrap_or_else(|| START.get_or_init(Instant::now).elapsed())
@@ -171,7 +174,7 @@ async fn by_hand(floor: &Floor, bills: &[NewPayment], in_flight: usize) -> f64 {
 }
 
 /// Adds and nothing else, over a transport, or over none: then the hub is a function.
-fn profile(what: &str, count: usize) {
+fn profile(what: &str, count: usize, in_flight: usize) {
     let bills: Vec<_> = (0..count).map(|number| NewPayment::Psid(bill(number))).collect();
     let hub = stub::serve();
     let client = match what {
@@ -179,7 +182,7 @@ fn profile(what: &str, count: usize) {
         "reqwest" => client(&hub, ReqwestTransport::new().unwrap()),
         _ => client(&hub, from_fn(|_| async { Ok(Response::new(Bytes::from_static(stub::ADDED.as_bytes()))) })),
     };
-    let cpu = runtime().block_on(adds(&client, &bills, 1));
+    let cpu = runtime().block_on(adds(&client, &bills, in_flight));
     println!("{:.2} µs an add", cpu * 1e6);
 }
 

@@ -36,6 +36,9 @@ pub struct MerchantName {
 impl MerchantName {
     /// Fits a title of any length and any characters.
     pub fn fit(title: &str) -> MerchantName {
+        if title.len() <= MAX_NAME_LENGTH && title.chars().all(is_plain) {
+            return MerchantName { plain: title.to_owned(), original: None, whole: true };
+        }
         let end = title.char_indices().nth(MAX_NAME_LENGTH).map_or(title.len(), |(end, _)| end);
         let start = &title[..end];
         let plain = start.chars().map(|character| if is_plain(character) { character } else { '?' }).collect();

@@ -3,7 +3,7 @@
 use crate::field::{self, CODE, Content, Field, MAX_AMOUNT_LENGTH, MAX_CODE_LENGTH, PAKISTANI_RUPEE};
 use crate::problem::{Problem, Reason};
 use crate::raast::{self, RaastDate};
-use crate::tlv::{FieldPath, Id};
+use crate::tlv::{FieldPath, Id, characters};
 
 /// A field with its value, as the rules look at it.
 pub(crate) struct Node<'a> {
@@ -139,13 +139,13 @@ fn missing(fields: &'static [Field], has: impl Fn(Id) -> bool) -> impl Iterator<
 
 fn value_length(value: &Value<'_>) -> usize {
     match value {
-        Value::Text(text) => text.chars().count(),
-        Value::Template(fields) => fields.iter().map(|(_, text)| HEADER_LENGTH + text.chars().count()).sum(),
+        Value::Text(text) => characters(text),
+        Value::Template(fields) => fields.iter().map(|(_, text)| HEADER_LENGTH + characters(text)).sum(),
     }
 }
 
 fn fault(field: &Field, text: &str) -> Option<Reason> {
-    let (length, limit) = (text.chars().count(), field.limit);
+    let (length, limit) = (characters(text), field.limit);
     match field.content {
         Content::Reserved => return Some(Reason::Reserved),
         Content::Checksum => return Some(Reason::Conflict("computed from the other fields, never given")),
@@ -157,7 +157,7 @@ fn fault(field: &Field, text: &str) -> Option<Reason> {
     match field.content {
         Content::OneOf(values, wanted) => unless(values.contains(&text), wanted),
         Content::Digits(count, wanted) => unless(length == count && is_digits(text), wanted),
-        Content::Plain => unless(text.chars().all(is_plain), "printable ASCII characters"),
+        Content::Plain => unless(text.bytes().all(|b| is_plain(b.into())), "printable ASCII characters"),
         Content::Amount => amount_fault(text),
         Content::Percentage => percentage_fault(text),
         Content::Country => unless(length == 2 && text.bytes().all(|b| b.is_ascii_uppercase()), "two capital letters"),
@@ -173,7 +173,7 @@ pub(crate) fn is_plain(character: char) -> bool {
 
 /// EMVCo MPM, 54: digits with at most one point, and above zero.
 fn amount_fault(text: &str) -> Option<Reason> {
-    let (length, limit) = (text.chars().count(), MAX_AMOUNT_LENGTH);
+    let (length, limit) = (characters(text), MAX_AMOUNT_LENGTH);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if length > limit {
         Some(Reason::TooLong { length, limit })

@@ -319,10 +319,15 @@ pub(crate) fn refuse_duplicates(objects: &[DataObject<'_>], within: Option<Id>) 
     Ok(())
 }
 
+/// How many characters a text has. Nearly all that codes hold is ASCII, of which that is known sooner.
+pub(crate) fn characters(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
+}
+
 /// Writes one data object. The rules have seen the value: it has one to 99 characters.
 pub(crate) fn write(out: &mut String, id: Id, value: &str) {
     push_two_digits(out, id.0.into());
-    push_two_digits(out, value.chars().count());
+    push_two_digits(out, characters(value));
     out.push_str(value);
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::attempt::Limits;
+use crate::deadline::until;
 use crate::error::{ErrorKind, TransportError};
 use crate::transport::Transport;
 
@@ -61,7 +62,7 @@ where
         if limits.deadline <= Instant::now() {
             return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri));
         }
-        let Ok(answer) = timeout_at(limits.deadline, (self.answer)(request)).await else {
+        let Some(answer) = until(limits.deadline, (self.answer)(request)).await else {
             return Err(TransportError::unknown(ErrorKind::Timeout).with_origin(&uri));
         };
         let answer = answer?;

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri};
-use tokio::time::timeout_at;
 
 use crate::admit::{Admitted, admit};
 use crate::classify::kind_of;
 use crate::config_error::ConfigError;
+use crate::deadline::until;
 use crate::error::{ErrorKind, TransportError};
 #[cfg(feature = "__rustls")]
 use crate::tls::TrustedRoots;
@@ -102,9 +102,9 @@ impl Transport for HyperTransport {
         let deadline = admitted.limits.deadline;
         let mut evidence = Evidence::default();
         // At the deadline the exchange is dropped, and its connection with it, before the evidence is looked at.
-        let outcome = match timeout_at(deadline, self.exchange(admitted, &origin, &mut evidence)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(evidence.verdict(ErrorKind::Timeout)),
+        let outcome = match until(deadline, self.exchange(admitted, &origin, &mut evidence)).await {
+            Some(outcome) => outcome,
+            None => Err(evidence.verdict(ErrorKind::Timeout)),
         };
         outcome.map_err(|error| error.with_origin(&origin.uri()))
     }

@@ -66,6 +66,8 @@ pub use attempt::{AttemptDeadline, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_RESPONSE_LIM
 mod transport;
 pub use transport::Transport;
 
+mod deadline;
+
 #[cfg(any(feature = "reqwest", feature = "hyper", feature = "service"))]
 mod admit;
 #[cfg(any(feature = "reqwest", feature = "hyper", feature = "service"))]

@@ -9,12 +9,12 @@ use ::reqwest::{Body, Client, NoProxy, Proxy, Url, retry};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use tokio::time::timeout_at;
 
 use crate::admit::{Admitted, admit};
 use crate::answer_body::read_whole;
 use crate::classify::{kind_of, never_written};
 use crate::config_error::ConfigError;
+use crate::deadline::until;
 use crate::error::{ErrorKind, TransportError};
 use crate::gated_body::{Gate, GatedBody};
 use crate::limits::{CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_IDLE_PER_HOST, RESPONSE_HEADERS_LIMIT};
@@ -174,20 +174,20 @@ impl crate::Transport for ReqwestTransport {
         let (outgoing, gate) = self.urls.outgoing(request)?;
 
         // Dropping `execute` at the deadline comes first, the verdict on what it had done so far second.
-        let answer = match timeout_at(limits.deadline, self.client.execute(outgoing)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(failed(error, &gate).with_origin(&uri)),
-            Err(_) => return Err(verdict(ErrorKind::Timeout, gate.withdraw()).with_origin(&uri)),
+        let answer = match until(limits.deadline, self.client.execute(outgoing)).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => return Err(failed(error, &gate).with_origin(&uri)),
+            None => return Err(verdict(ErrorKind::Timeout, gate.withdraw()).with_origin(&uri)),
         };
 
         let status = answer.status();
         let (mut parts, body) = Response::from(answer).into_parts();
         // reqwest's own notes on the connection; an answer over a wire has none.
         parts.extensions.clear();
-        match timeout_at(limits.deadline, read_whole(body, limits.response)).await {
-            Ok(Ok(body)) => Ok(Response::from_parts(parts, body)),
-            Ok(Err(unreadable)) => Err(unreadable.after(status, |error| kind_of(error)).with_origin(&uri)),
-            Err(_) => Err(TransportError::answered(ErrorKind::Timeout, status).with_origin(&uri)),
+        match until(limits.deadline, read_whole(body, limits.response)).await {
+            Some(Ok(body)) => Ok(Response::from_parts(parts, body)),
+            Some(Err(unreadable)) => Err(unreadable.after(status, |error| kind_of(error)).with_origin(&uri)),
+            None => Err(TransportError::answered(ErrorKind::Timeout, status).with_origin(&uri)),
         }
     }
 }

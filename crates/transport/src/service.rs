@@ -11,11 +11,11 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::Full;
-use tokio::time::timeout_at;
 use tower_service::Service;
 
 use crate::admit::{Admitted, frame};
 use crate::answer_body::read_whole;
+use crate::deadline::until;
 use crate::error::{ErrorKind, TransportError};
 use crate::transport::Transport;
 
@@ -92,27 +92,27 @@ where
         let mut service = self.service.clone();
 
         let ready = poll_fn(|context| service.poll_ready(context));
-        match timeout_at(limits.deadline, ready).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        match until(limits.deadline, ready).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
                 return Err(TransportError::not_sent(ErrorKind::Other).with_source(error).with_origin(&uri));
             }
-            Err(_) => return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri)),
+            None => return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri)),
         }
-        let answer = match timeout_at(limits.deadline, service.call(request)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
+        let answer = match until(limits.deadline, service.call(request)).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(error)) => {
                 return Err(TransportError::unknown(ErrorKind::Other).with_source(error).with_origin(&uri));
             }
-            Err(_) => return Err(TransportError::unknown(ErrorKind::Timeout).with_origin(&uri)),
+            None => return Err(TransportError::unknown(ErrorKind::Timeout).with_origin(&uri)),
         };
 
         let (mut parts, body) = answer.into_parts();
         parts.extensions.clear();
-        match timeout_at(limits.deadline, read_whole(body, limits.response)).await {
-            Ok(Ok(body)) => Ok(Response::from_parts(parts, body)),
-            Ok(Err(unreadable)) => Err(unreadable.after(parts.status, |_| ErrorKind::Other).with_origin(&uri)),
-            Err(_) => Err(TransportError::answered(ErrorKind::Timeout, parts.status).with_origin(&uri)),
+        match until(limits.deadline, read_whole(body, limits.response)).await {
+            Some(Ok(body)) => Ok(Response::from_parts(parts, body)),
+            Some(Err(unreadable)) => Err(unreadable.after(parts.status, |_| ErrorKind::Other).with_origin(&uri)),
+            None => Err(TransportError::answered(ErrorKind::Timeout, parts.status).with_origin(&uri)),
         }
     }
 }

@@ -140,6 +140,8 @@ impl AddedPayment {
     pub fn new(payment: &Payment, qr_string: &str) -> Self {
         let Payment { id, new, stage, created_at, updated_at } = payment;
         let bill = new.bill();
+        let created = Stamp::spaced(*created_at);
+        let updated = if updated_at == created_at { created.clone() } else { Stamp::spaced(*updated_at) };
         Self {
             id: Some(Scalar::number(id.get())),
             amount: new.amount().map(Money::number),
@@ -150,8 +152,8 @@ impl AddedPayment {
             psid: stage.psid().map(|psid| Scalar::text(psid.as_str())),
             qr_string: Some(Private::text(qr_string)),
             status: Some(stage.status().into()),
-            created_at: Some(Stamp::spaced(*created_at)),
-            updated_at: Some(Stamp::spaced(*updated_at)),
+            created_at: Some(created),
+            updated_at: Some(updated),
             payment_details: Some(Raw::empty_list()),
             ..Self::default()
         }

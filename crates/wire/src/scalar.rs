@@ -73,6 +73,12 @@ impl Scalar {
         plain.then(|| digits.parse().ok()).flatten()
     }
 
+    /// The number of a literal that has digits alone, which in JSON don't begin with a zero.
+    fn digits(&self) -> Option<u64> {
+        let plain = self.text.bytes().all(|b| b.is_ascii_digit());
+        plain.then(|| self.text.parse().ok()).flatten()
+    }
+
     /// The truth that it says, from a boolean or a string.
     pub fn flag(&self) -> Option<bool> {
         self.text.trim().to_ascii_lowercase().parse().ok()
@@ -101,6 +107,10 @@ impl Serialize for Scalar {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.quoted {
             return serializer.serialize_str(&self.text);
+        }
+        // Most are numbers, which are written as they are read.
+        if let Some(number) = self.digits() {
+            return serializer.serialize_u64(number);
         }
         let raw = RawValue::from_string(self.text.to_string()).map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)

@@ -78,7 +78,7 @@ async fn store(core: &Core, request: Request<Body>) -> Result<(), Refusal> {
         return Err(Refusal::Full);
     }
     let room = Room { core, source: Some(source.clone()) };
-    let new = NewReceipt { path: path.to_owned(), body, source, received_at: core.now() };
+    let new = NewReceipt { path, body, source, received_at: core.now() };
     core.store.receive(new).await.map_err(|error| {
         core.storing.fails(core.now());
         tracing::error!(error = &error as &dyn std::error::Error, "a call-back could not be stored");

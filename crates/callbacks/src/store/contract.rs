@@ -53,7 +53,7 @@ fn claim(seconds: i64) -> Claim {
 }
 
 async fn receive(store: &dyn Store) -> i64 {
-    let new = NewReceipt { path: "/processed".into(), body: BODY.into(), source: None, received_at: START };
+    let new = NewReceipt { path: "/processed", body: BODY.into(), source: None, received_at: START };
     store.receive(new).await.unwrap()
 }
 

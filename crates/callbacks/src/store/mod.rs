@@ -107,7 +107,7 @@ impl From<Location> for Inbox {
 /// What came.
 #[derive(Clone)]
 pub(crate) struct NewReceipt {
-    pub(crate) path: String,
+    pub(crate) path: &'static str,
     pub(crate) body: String,
     pub(crate) source: Option<String>,
     pub(crate) received_at: Timestamp,

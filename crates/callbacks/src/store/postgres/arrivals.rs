@@ -38,7 +38,7 @@ pub(super) async fn gather(db: Postgres, mut arriving: mpsc::Receiver<Arrival>) 
 }
 
 async fn receive(tx: &PostgresTransaction, new: &[NewReceipt]) -> Result<Vec<i64>, StorageError> {
-    let paths: Vec<_> = new.iter().map(|new| new.path.as_str()).collect();
+    let paths: Vec<_> = new.iter().map(|new| new.path).collect();
     let bodies: Vec<_> = new.iter().map(|new| new.body.as_str()).collect();
     let sources: Vec<_> = new.iter().map(|new| new.source.as_deref()).collect();
     let times: Vec<_> = new.iter().map(|new| new.received_at.as_microsecond()).collect();

@@ -110,8 +110,8 @@ mod tests {
     use super::*;
 
     fn new() -> NewReceipt {
-        let (path, body) = ("/processed".to_owned(), r#"{"psid":"000000000000000000000001"}"#.to_owned());
-        NewReceipt { path, body, source: None, received_at: Timestamp::UNIX_EPOCH }
+        let body = r#"{"psid":"000000000000000000000001"}"#.to_owned();
+        NewReceipt { path: "/processed", body, source: None, received_at: Timestamp::UNIX_EPOCH }
     }
 
     fn runtime() -> tokio::runtime::Runtime {

@@ -1,0 +1,230 @@
+//! Many deadlines on one timer.
+//!
+//! An exchange hardly ever meets its deadline, and a timer of its own costs it as much as a seventh of a small request: to be put
+//! up, looked at whenever the runtime rests, and taken down. So the deadlines of a runtime wait in a table, and one task sleeps
+//! until the first of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::{Handle, Id};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// A deadline, and a number that no other has.
+type Key = (Instant, u64);
+
+#[derive(Default)]
+struct Table {
+    next: u64,
+    /// An entry is there as long as its task is.
+    runtimes: HashMap<Id, Waiting>,
+}
+
+/// What waits on a runtime.
+struct Waiting {
+    wakers: BTreeMap<Key, Waker>,
+    /// Until when the task sleeps.
+    until: Instant,
+    /// Tells it that somebody has an earlier deadline.
+    earlier: Arc<Notify>,
+}
+
+static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
+
+fn table() -> MutexGuard<'static, Table> {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The outcome of `work`, or nothing if the deadline comes first. Work that is done at once is done whenever that is.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime, and in one whose timers aren't enabled.
+pub(crate) async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut place = Place { deadline, at: None };
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if place.is_over(context) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// One deadline's place in the table, which it leaves when it is dropped.
+struct Place {
+    deadline: Instant,
+    at: Option<(Id, Key)>,
+}
+
+impl Place {
+    fn is_over(&mut self, context: &Context<'_>) -> bool {
+        let mut table = table();
+        if let Some((runtime, key)) = &self.at
+            && let Some(waker) = table.runtimes.get_mut(runtime).and_then(|waiting| waiting.wakers.get_mut(key))
+        {
+            waker.clone_from(context.waker());
+            return false;
+        }
+        // It has no place yet, or was woken for its deadline, or its runtime ends.
+        self.at = None;
+        if self.deadline <= Instant::now() {
+            return true;
+        }
+        table.next += 1;
+        let (runtime, key) = (Handle::current(), (self.deadline, table.next));
+        let waiting = table.runtimes.entry(runtime.id()).or_insert_with(|| Waiting::start(&runtime, self.deadline));
+        waiting.wakers.insert(key, context.waker().clone());
+        if self.deadline < waiting.until {
+            waiting.earlier.notify_one();
+        }
+        self.at = Some((runtime.id(), key));
+        false
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((runtime, key)) = &self.at
+            && let Some(waiting) = table().runtimes.get_mut(runtime)
+        {
+            waiting.wakers.remove(key);
+        }
+    }
+}
+
+impl Waiting {
+    fn start(runtime: &Handle, until: Instant) -> Self {
+        // Here rather than in the task, where nobody would hear it: this panics where timers aren't enabled.
+        drop(sleep_until(until));
+        let earlier = Arc::<Notify>::default();
+        runtime.spawn(Watch(runtime.id()).run(Arc::clone(&earlier)));
+        Self { wakers: BTreeMap::new(), until, earlier }
+    }
+}
+
+/// The task of a runtime. It ends when it wakes and nothing waits.
+struct Watch(Id);
+
+impl Watch {
+    async fn run(self, earlier: Arc<Notify>) {
+        while let Some(until) = self.wake_those_due() {
+            let _ = timeout_at(until, earlier.notified()).await;
+        }
+    }
+
+    /// Says when the next one is due.
+    fn wake_those_due(&self) -> Option<Instant> {
+        let mut table = table();
+        let waiting = table.runtimes.get_mut(&self.0)?;
+        let later = waiting.wakers.split_off(&(Instant::now(), u64::MAX));
+        let due = std::mem::replace(&mut waiting.wakers, later);
+        let next = waiting.wakers.first_key_value().map(|((until, _), _)| *until);
+        if let Some(until) = next {
+            waiting.until = until;
+        }
+        drop(table);
+        due.into_values().for_each(Waker::wake);
+        next
+    }
+}
+
+impl Drop for Watch {
+    /// Whoever came in the last moment, or survives the runtime, finds another place.
+    fn drop(&mut self) {
+        let waiting = table().runtimes.remove(&self.0);
+        waiting.into_iter().flat_map(|waiting| waiting.wakers.into_values()).for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::join;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    /// How many wait on this runtime.
+    fn waiting() -> usize {
+        table().runtimes.get(&Handle::current().id()).map_or(0, |waiting| waiting.wakers.len())
+    }
+
+    async fn seconds_of(deadline: u32, work: Option<u32>) -> (u64, bool) {
+        let begun = Instant::now();
+        let work = async {
+            match work {
+                Some(seconds) => sleep(SECOND * seconds).await,
+                None => pending().await,
+            }
+        };
+        let done = until(begun + SECOND * deadline, work).await.is_some();
+        (begun.elapsed().as_secs(), done)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_or_its_deadline_whichever_is_first() {
+        assert_eq!(seconds_of(30, None).await, (30, false));
+        assert_eq!(seconds_of(30, Some(7)).await, (7, true));
+        assert_eq!(seconds_of(0, None).await, (0, false));
+        assert_eq!(until(Instant::now(), async { 5 }).await, Some(5), "what is done at once is done");
+        assert_eq!(waiting(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_one_with_an_earlier_deadline_isnt_held_up() {
+        let later = async {
+            sleep(SECOND).await;
+            seconds_of(2, None).await
+        };
+        assert_eq!(join(seconds_of(30, None), later).await, ((30, false), (2, false)));
+        // And those that come when the task has looked at an earlier one.
+        assert_eq!(join(seconds_of(3, None), seconds_of(30, Some(5))).await, ((3, false), (5, true)));
+        assert_eq!(join(seconds_of(3, None), seconds_of(9, None)).await, ((3, false), (9, false)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_dropped_leaves_nothing() {
+        let mut some = (0..100).map(|_| Box::pin(seconds_of(30, None))).collect::<Vec<_>>();
+        assert!(some.iter_mut().all(|one| one.now_or_never().is_none()));
+        assert_eq!(waiting(), 100);
+        drop(some);
+        assert_eq!(waiting(), 0);
+        advance(SECOND * 31).await;
+        tokio::task::yield_now().await;
+        assert!(!table().runtimes.contains_key(&Handle::current().id()), "and the task is gone");
+    }
+
+    #[test]
+    fn a_runtime_that_rests_holds_up_no_other() {
+        let (rests, works) = (runtime(), runtime());
+        let mut first = Box::pin(until(Instant::now() + Duration::from_millis(5), pending::<()>()));
+        rests.block_on(async { assert!(first.as_mut().now_or_never().is_none()) });
+        let soon = Instant::now() + Duration::from_millis(5);
+        assert_eq!(works.block_on(until(soon, pending::<()>())), None);
+        // Its runtime ends, and it waits on another one.
+        drop(rests);
+        assert_eq!(works.block_on(first), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "timers are disabled")]
+    fn without_timers_it_says_so() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(until(Instant::now() + SECOND, pending::<()>()));
+    }
+}
