@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::confirmer::Confirmer;
+use crate::confirmer::{CONFIRM_DELAYS_SECONDS, Confirmer};
 use crate::core::{Bells, Core, Failing, Unresolved};
 use crate::dispatcher::Dispatcher;
 use crate::error::{ReceiverError, Why};
@@ -25,6 +25,12 @@ use crate::sweeper;
 /// The most events that are handed to a plain handler at once.
 const HANDLERS_MAX: usize = 256;
 
+/// The most waits of a confirm schedule.
+const CONFIRM_WAITS_MAX: usize = 64;
+
+/// The longest of them: a week.
+const CONFIRM_WAIT_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// Settings of a [`Receiver`].
 pub struct ReceiverBuilder {
     inbox: Inbox,
@@ -35,6 +41,7 @@ pub struct ReceiverBuilder {
     allowed: Vec<IpNet>,
     proxy_hops: usize,
     limits: Limits,
+    confirm_schedule: Vec<SignedDuration>,
     sweep: Option<Sweep>,
     retention: Option<SignedDuration>,
     clock: Clock,
@@ -51,6 +58,7 @@ impl ReceiverBuilder {
             allowed: Vec::new(),
             proxy_hops: 0,
             limits: Limits::default(),
+            confirm_schedule: CONFIRM_DELAYS_SECONDS.map(|seconds| SignedDuration::from_secs(seconds.into())).into(),
             sweep: Some(Sweep::every(SWEEP_EVERY)),
             retention: SignedDuration::try_from(RETENTION).ok(),
             clock: Clock::default(),
@@ -90,6 +98,17 @@ impl ReceiverBuilder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How long to wait before the hub is asked again about a payment that it doesn't show as paid yet: after the first time, the
+    /// second and so on; after the last wait and one more look it is [`ReceiptState::Unconfirmed`](crate::ReceiptState::Unconfirmed).
+    /// 1 to 64 waits of one second to a week, the [`CONFIRM_DELAYS_SECONDS`] if nothing is said. A time when the hub can't be asked
+    /// uses up none of them.
+    #[must_use]
+    pub fn confirm_schedule(mut self, waits: impl IntoIterator<Item = Duration>) -> Self {
+        self.confirm_schedule =
+            waits.into_iter().map(|wait| SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)).collect();
         self
     }
 
@@ -138,7 +157,8 @@ impl ReceiverBuilder {
     /// Outside a tokio runtime.
     pub async fn build(self) -> Result<Receiver, ReceiverError> {
         let guard = self.check()?;
-        let Self { inbox, hub, handling, handlers_at_once, limits, sweep, retention, clock, .. } = self;
+        let Self { inbox, hub, handling, handlers_at_once, limits, confirm_schedule, sweep, retention, clock, .. } =
+            self;
         let store = open(inbox).await?;
         let unresolved = Unresolved::default();
         unresolved.set(store.unresolved().await?);
@@ -150,6 +170,7 @@ impl ReceiverBuilder {
             handlers_at_once,
             clock,
             limits,
+            confirm_schedule,
             guard,
             sweep,
             retention,
@@ -172,6 +193,15 @@ impl ReceiverBuilder {
         let mut problems = self.limits.problems();
         if !(1..=HANDLERS_MAX).contains(&self.handlers_at_once) {
             problems.push(format!("handlers_at_once is {}, and has to be 1 to {HANDLERS_MAX}", self.handlers_at_once));
+        }
+        let waits = self.confirm_schedule.len();
+        if !(1..=CONFIRM_WAITS_MAX).contains(&waits) {
+            problems.push(format!("confirm_schedule has {waits} waits, and may have 1 to {CONFIRM_WAITS_MAX}"));
+        }
+        let a_second = SignedDuration::from_secs(1);
+        if self.confirm_schedule.iter().any(|wait| !(a_second..=CONFIRM_WAIT_MAX).contains(wait)) {
+            let most = CONFIRM_WAIT_MAX.as_hours();
+            problems.push(format!("confirm_schedule has waits that are shorter than 1 s or longer than {most} hours"));
         }
         if self.sweep.is_some_and(|sweep| sweep.every < SignedDuration::from_secs(1)) {
             problems.push("the sweep is due more than once a second".to_owned());

@@ -9,7 +9,7 @@ use asaanbill_storage::queue::Lease;
 use asaanbill_wire::PageRequest;
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::asking::{Breaker, Pace};
@@ -22,8 +22,9 @@ use crate::receipt::ReceiptState;
 use crate::record::{BulkRecord, RecordPage};
 use crate::store::{Again, Decision, Open, Settled, What, Which};
 
-/// How long to wait before the hub is asked again about a payment that it doesn't show as paid, in seconds; then it is
-/// [`ReceiptState::Unconfirmed`]. The sum is somewhat over a day.
+/// How long to wait before the hub is asked again about a payment that it doesn't show as paid, in seconds, if
+/// [nothing else is said](crate::ReceiverBuilder::confirm_schedule); then it is [`ReceiptState::Unconfirmed`]. The sum is somewhat
+/// over a day.
 pub const CONFIRM_DELAYS_SECONDS: [u32; 12] = [1, 2, 5, 15, 60, 300, 900, 3_600, 7_200, 14_400, 28_800, 43_200];
 
 /// How often the hub is asked about something that it knows nothing of; then it is [`ReceiptState::Rejected`].
@@ -217,7 +218,7 @@ impl Confirmer {
                     tracing::warn!(receipts = looking.len(), away, error = &*error, "the hub can't be asked");
                     for looking in looking {
                         // Neither open nor closed: the attempt doesn't count, and nothing is believed.
-                        let due = self.after(retry_delay(looking.open.failures));
+                        let due = self.core.after(retry_delay(looking.open.failures));
                         let what = What::Again(Again::Unasked, due);
                         pending.push(Pending { about, next: None, looking, what });
                     }
@@ -309,8 +310,9 @@ impl Confirmer {
             Verdict::Unknown => (Again::Unknown, ReceiptState::Unconfirmed),
             Verdict::NotYet { at_last } => (Again::NotYet, *at_last),
         };
-        match confirm_delay(open.attempts) {
-            Some(seconds) => What::Again(again, self.after(seconds)),
+        let wait = usize::try_from(open.attempts).ok().and_then(|attempts| self.core.confirm_schedule.get(attempts));
+        match wait {
+            Some(wait) => What::Again(again, self.core.after(*wait)),
             None => What::Close(at_last),
         }
     }
@@ -403,10 +405,6 @@ impl Confirmer {
             tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be given back");
         }
     }
-
-    fn after(&self, seconds: u32) -> Timestamp {
-        self.core.after(SignedDuration::from_secs(seconds.into()))
-    }
 }
 
 /// Asks one question.
@@ -436,10 +434,9 @@ fn first_page() -> PageRequest {
     PageRequest::new(0, PAGE_SIZE).unwrap_or_default()
 }
 
-fn confirm_delay(attempts: u32) -> Option<u32> {
-    CONFIRM_DELAYS_SECONDS.get(usize::try_from(attempts).ok()?).copied()
-}
-
-fn retry_delay(failures: u32) -> u32 {
-    confirm_delay(failures).unwrap_or(u32::MAX).min(RETRY_DELAY_MAX_SECONDS)
+/// As after the first attempts at a payment, whatever schedule the receiver has: that one waits for the hub's books, this one for
+/// the hub.
+fn retry_delay(failures: u32) -> SignedDuration {
+    let delay = usize::try_from(failures).ok().and_then(|failures| CONFIRM_DELAYS_SECONDS.get(failures));
+    SignedDuration::from_secs(delay.map_or(RETRY_DELAY_MAX_SECONDS, |delay| RETRY_DELAY_MAX_SECONDS.min(*delay)).into())
 }

@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) handlers_at_once: usize,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// How long to wait after each attempt at a payment that the hub doesn't show as paid.
+    pub(crate) confirm_schedule: Vec<SignedDuration>,
     pub(crate) guard: Guard,
     pub(crate) sweep: Option<Sweep>,
     pub(crate) retention: Option<SignedDuration>,

@@ -103,6 +103,28 @@ async fn unknown_numbers_are_rejected_after_a_few_attempts() {
     check("post A 50 55 \n wait 1 \n bill A 50 55 \n pay 1 \n wait 2", "Confirmed -> 1").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_schedule_of_ones_own() {
+    let hour = Duration::from_secs(3_600);
+    let mut world = World::with_schedule(&[hour * 2, hour]).await;
+    world.hub.bill(&psid('A'), "50", "55");
+    world.post_processed(&psid('A'), "50", Some("55")).await;
+    for (wait, asked, state) in [
+        (Duration::ZERO, 1, ReceiptState::Received),
+        (hour * 2 - Duration::from_secs(1), 1, ReceiptState::Received),
+        (Duration::from_secs(1), 2, ReceiptState::Received),
+        (hour, 3, ReceiptState::Unconfirmed),
+    ] {
+        world.pass(wait).await;
+        world.settle().await;
+        assert_eq!(
+            (world.hub.asked(&format!("/search/{}", psid('A'))), world.states().await),
+            (asked, vec![state]),
+            "after {wait:?} more"
+        );
+    }
+}
+
 /// What the hub has known and forgets for a moment isn't unknown.
 #[tokio::test(start_paused = true)]
 async fn one_empty_answer_rejects_nothing() {

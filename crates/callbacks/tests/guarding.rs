@@ -49,10 +49,11 @@ async fn settings_that_are_not_allowed_are_all_named() {
     let mut limits = Limits::default();
     limits.accept_timeout = Duration::from_secs(5);
     let builder = Receiver::builder(Location::Memory, Hub::default().client(), Ledger::default());
-    let failed = builder.path_secret("short").handlers_at_once(0).limits(limits).build().await.unwrap_err();
+    let builder = builder.path_secret("short").handlers_at_once(0).limits(limits);
+    let failed = builder.confirm_schedule([Duration::ZERO; 65]).build().await.unwrap_err();
     assert_eq!(failed.kind(), ReceiverErrorKind::Settings);
     let said = failed.to_string();
-    for named in ["path secret", "accept_timeout", "handlers_at_once"] {
+    for named in ["path secret", "accept_timeout", "handlers_at_once", "65 waits", "shorter than 1 s"] {
         assert!(said.contains(named), "{said}");
     }
     for text in ["", "inbox.db", "sqlite:", "mysql://x"] {

@@ -96,6 +96,16 @@ impl World {
         Self::build(Hub::default(), Ledger::default(), None, Clock::hold(), None).await
     }
 
+    /// With the inbox in memory, and a schedule of its own. Time must be paused.
+    pub(crate) async fn with_schedule(waits: &[Duration]) -> Self {
+        let world = Self::in_memory().await;
+        let started = world.clock.started;
+        let receiver = Receiver::builder(Location::Memory, world.hub.client(), world.ledger.clone());
+        let receiver = receiver.clock(move || beginning() + started.elapsed()).limits(unpaced()).sweep(None);
+        let receiver = receiver.confirm_schedule(waits.iter().copied()).build().await.unwrap();
+        Self { receiver, ..world }
+    }
+
     /// With the inbox in a file, and a sweep of this hub. Time must be paused.
     pub(crate) async fn sweeping(hub: Hub, sweep: Sweep) -> Self {
         let folder = Some(TempDir::new().unwrap());
