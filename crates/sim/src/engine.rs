@@ -4,11 +4,13 @@
 //! guide:pay-9
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asaanbill_storage::rusqlite::Connection;
 use asaanbill_storage::{Sqlite, StorageError, StorageErrorKind};
+use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -216,20 +218,39 @@ impl Drop for Call {
 }
 
 impl Desk {
-    /// Sees to it that the commands that wait are committed.
+    /// Sees to it that the commands that wait are committed. Most often the writer takes that on at once, and nobody else has to be
+    /// woken for it.
     fn call(self: &Arc<Self>) {
-        if !self.called.swap(true, Ordering::AcqRel) {
-            let (desk, call) = (Arc::clone(self), Call(Some(Arc::clone(self))));
+        self.calling(|commit| match self.store {
+            Store::Sqlite(_) => commit.now_or_never().is_some(),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(_) => false,
+        });
+    }
+
+    /// As [`call`](Self::call), for whoever is in the middle of a commit.
+    fn call_later(self: &Arc<Self>) {
+        self.calling(|_| false);
+    }
+
+    /// Makes a commit if nobody does, which a task goes on with unless it is `begun` and done.
+    fn calling(self: &Arc<Self>, begun: impl FnOnce(Pin<&mut (dyn Future<Output = ()> + Send)>) -> bool) {
+        if self.called.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (desk, call) = (Arc::clone(self), Call(Some(Arc::clone(self))));
+        let mut commit = Box::pin(async move {
+            match &desk.store {
+                Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
+                #[cfg(feature = "postgres")]
+                Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
+            }
+            call.end();
+        });
+        if !begun(commit.as_mut()) {
             // Who asks is on a runtime that runs; the writer's own thread is on none.
             let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
-            runtime.spawn(async move {
-                match &desk.store {
-                    Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
-                    #[cfg(feature = "postgres")]
-                    Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
-                }
-                call.end();
-            });
+            runtime.spawn(commit);
         }
     }
 
@@ -245,7 +266,7 @@ impl Desk {
             taken.push(asked);
         }
         if !waiting.is_empty() {
-            self.call();
+            self.call_later();
         }
         taken
     }
