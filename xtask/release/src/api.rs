@@ -59,7 +59,7 @@ pub(crate) fn level(world: &World, workspace: &Workspace, base: Option<&Version>
 }
 
 fn is_there(world: &World, tool: &Tool) -> Result<(), Stop> {
-    let there = world.cargo([tool.name, "--version"]).output().is_ok_and(|told| told.status.success());
+    let there = world.bare_cargo([tool.name, "--version"]).output().is_ok_and(|told| told.status.success());
     if there {
         return Ok(());
     }
@@ -77,7 +77,7 @@ fn told(
     read: fn(&str) -> Option<Option<Level>>,
     may_fail: bool,
 ) -> Result<Option<Level>, Stop> {
-    let mut command = world.cargo(line);
+    let mut command = world.bare_cargo(line);
     let output = command.output().doing(format!("start {}", shown(&command)))?;
     let words = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let failed = !may_fail && !output.status.success();

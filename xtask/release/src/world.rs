@@ -129,6 +129,17 @@ impl World {
 
     /// A cargo in the workspace, the one that runs us, with the registry in crates.io's place if it is another one.
     pub(crate) fn cargo<I: IntoIterator<Item: AsRef<str>>>(&self, arguments: I) -> Command {
+        let mut command = self.bare_cargo(arguments);
+        if self.index != CRATES_IO {
+            command.args(["--config", "source.crates-io.replace-with=\"release\""]);
+            command.args(["--config", &format!("registries.release.index=\"{}\"", self.index)]);
+        }
+        command
+    }
+
+    /// The same for a subcommand that somebody else wrote, which takes none of cargo's own options. Another registry in crates.io's
+    /// place has to be in cargo's configuration, where it looks.
+    pub(crate) fn bare_cargo<I: IntoIterator<Item: AsRef<str>>>(&self, arguments: I) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).stdin(Stdio::null());
         for argument in arguments {
@@ -146,10 +157,6 @@ impl World {
         }
         // No program that we start needs the tokens.
         command.env_remove(TOKEN).env_remove(FORGE_TOKEN);
-        if self.index != CRATES_IO {
-            command.args(["--config", "source.crates-io.replace-with=\"release\""]);
-            command.args(["--config", &format!("registries.release.index=\"{}\"", self.index)]);
-        }
         command.envs(self.cargo_environment.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -4,6 +4,7 @@
 mod registry;
 mod world;
 
+mod api;
 mod cargo_agrees;
 mod cut_off;
 mod faults;
