@@ -114,7 +114,11 @@ pub(crate) fn shown(world: &World, workspace: &Workspace, facts: &Facts, plan: &
             .iter()
             .filter(|change| change.crates.iter().any(|name| name == short || *name == one.name))
             .count();
-        let why = if its == 0 { "all crates share a version".to_owned() } else { format!("{its} changes name it") };
+        let why = match its {
+            0 => "all crates share a version".to_owned(),
+            1 => "a change names it".to_owned(),
+            its => format!("{its} changes name it"),
+        };
         let _ = writeln!(text, "  {:<22} {old} → {}  {why}", one.name, plan.next);
     }
     let unpublished: Vec<&str> =

@@ -23,6 +23,28 @@ fn passes(mut command: Command) -> String {
 }
 
 #[test]
+fn a_plan_tells_of_each_crate_where_it_goes_and_why() {
+    let told = passes(program(&House::new(), &["plan"]));
+    // Windows writes paths its own way.
+    let told = told.split_once("\nLEFT OUT").map_or(told.as_str(), |(plan, _)| plan).replace('\\', "/");
+    insta::assert_snapshot!(told, @"
+    release 0.2.0 (before: –)
+      because no tag: this is the first release, and the manifests say 0.2.0
+
+    crates, in the order in which they are published:
+      sample-low             – → 0.2.0  a change names it
+      sample-mid             – → 0.2.0  all crates share a version
+      sample-high            – → 0.2.0  all crates share a version
+      sample-tool            – → 0.2.0  all crates share a version
+      not published: sample-inside
+
+    changes:
+      Fixed      fix      A leak.  (docs/changes/one.md)
+      Added      feature  Everything.  (CHANGELOG.md)
+    ");
+}
+
+#[test]
 fn a_whole_release_and_what_it_says() {
     let house = House::prepared();
     let told = passes(program(&house, &["resume", "--execute"]));
