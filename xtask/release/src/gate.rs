@@ -13,7 +13,7 @@ use crate::world::{World, passes};
 /// Their names, for `--skip`.
 pub(crate) const GATES: [&str; 4] = ["package", "docs", "check", "test"];
 
-/// Runs all of them, and notes for this commit that they passed.
+/// Runs all of them, and notes for this commit that they passed, and which of them were left out for what reason.
 pub(crate) fn run(world: &World, workspace: &Workspace) -> Result<(), Stop> {
     let commit = git::head(world)?;
     for gate in GATES {
@@ -27,18 +27,23 @@ pub(crate) fn run(world: &World, workspace: &Workspace) -> Result<(), Stop> {
     // A dirty tree isn't the commit: what passed there says nothing of it.
     if git::uncommitted(world)?.is_empty() {
         let file = record(workspace);
-        let passed = json!({"commit": commit});
+        let left_out: Vec<_> = GATES.iter().filter_map(|gate| world.skipped(gate).map(|why| (gate, why))).collect();
+        let passed = json!({"commit": commit, "left_out": left_out});
         fs::create_dir_all(file.with_file_name("")).doing("make the folder of packages")?;
         fs::write(&file, format!("{passed}\n")).doing(format!("write {}", file.display()))?;
     }
     Ok(())
 }
 
-/// Whether all of them passed at the commit that is checked out.
-pub(crate) fn passed(world: &World, workspace: &Workspace) -> Result<bool, Stop> {
+/// What was left out when all others passed at the commit that is checked out, with the reasons; `None` if they didn't pass.
+pub(crate) fn passed(world: &World, workspace: &Workspace) -> Result<Option<Vec<(String, String)>>, Stop> {
     let commit = git::head(world)?;
     let text = fs::read_to_string(record(workspace)).unwrap_or_default();
-    Ok(serde_json::from_str::<Value>(&text).is_ok_and(|record| record["commit"] == commit.as_str()))
+    let record = serde_json::from_str::<Value>(&text).unwrap_or_default();
+    if record["commit"] != commit.as_str() {
+        return Ok(None);
+    }
+    Ok(serde_json::from_value(record["left_out"].clone()).ok())
 }
 
 fn record(workspace: &Workspace) -> std::path::PathBuf {

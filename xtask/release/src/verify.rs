@@ -6,6 +6,7 @@ use std::fs;
 
 use crate::changelog::Changelog;
 use crate::forge::Forge;
+use crate::gate;
 use crate::git;
 use crate::pack::{Packed, sha256};
 use crate::publish::{Standing, survey};
@@ -65,7 +66,7 @@ fn consume(world: &World, workspace: &Workspace, packed: &Packed) -> Result<(), 
 
 /// Sets and pushes the tag, then makes the forge's release.
 pub(crate) fn tag_and_tell(world: &World, workspace: &Workspace, packed: &Packed) -> Result<(), Stop> {
-    let notes = notes(world, packed)?;
+    let notes = notes(world, workspace, packed)?;
     match git::tags(world)?.get(&packed.version) {
         Some(commit) if *commit == packed.commit => println!("  the tag is there"),
         Some(commit) => {
@@ -86,7 +87,7 @@ pub(crate) fn tag_and_tell(world: &World, workspace: &Workspace, packed: &Packed
 }
 
 /// The version's section of the changelog, with what was left out on the way and the packages' checksums.
-fn notes(world: &World, packed: &Packed) -> Result<String, Stop> {
+fn notes(world: &World, workspace: &Workspace, packed: &Packed) -> Result<String, Stop> {
     let text = fs::read_to_string(world.root.join("CHANGELOG.md")).doing("read CHANGELOG.md")?;
     let missing = || Stop::hard(format!("CHANGELOG.md has no section for {}", packed.version));
     let mut notes = Changelog::parse(&text)?.notes(&packed.version).ok_or_else(missing)?;
@@ -94,7 +95,11 @@ fn notes(world: &World, packed: &Packed) -> Result<String, Stop> {
     for package in &packed.packages {
         let _ = writeln!(notes, "    {}  {}", package.sha256, package.name);
     }
-    for (step, reason) in &world.skipped {
+    let before = match world.skipped("gates") {
+        None => gate::passed(world, workspace)?.unwrap_or_default(),
+        Some(_) => Vec::new(),
+    };
+    for (step, reason) in before.iter().chain(&world.skipped) {
         let _ = write!(notes, "\nLeft out: {step}: {reason}\n");
     }
     Ok(notes)

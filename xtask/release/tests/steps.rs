@@ -47,8 +47,24 @@ fn the_gates_are_asked_for() {
     let stop = release(&world, &order).unwrap_err();
     assert!(stop.to_string().starts_with("the gates didn't pass at this commit"), "{stop}");
     let head = house.git(&["rev-parse", "HEAD"]);
-    house.write("target/release-packages/gates.json", &format!("{{\"commit\":\"{}\"}}", head.trim()));
+    house.write("target/release-packages/gates.json", &format!("{{\"commit\":\"{}\",\"left_out\":[]}}", head.trim()));
     release(&world, &order).unwrap();
+}
+
+/// Whatever command was told to leave it out.
+#[test]
+fn what_the_gates_left_out_is_told_with_the_tag() {
+    let house = House::prepared();
+    let mut world = house.world();
+    world.skipped = ["package", "docs", "check", "test"].map(|gate| (gate.into(), format!("no {gate} today"))).to_vec();
+    release(&world, &Order { step: Some(Step::Gates), ..Order::default() }).unwrap();
+    let mut world = house.world();
+    world.skipped.retain(|(step, _)| step != "gates");
+    release(&world, &Order { step: Some(Step::Resume), execute: true, ..Order::default() }).unwrap();
+    let message = house.git(&["tag", "--list", "--format=%(contents)", "v0.2.0"]);
+    for told in ["Left out: test: no test today", "Left out: consumer: "] {
+        assert!(message.contains(told), "{message}");
+    }
 }
 
 /// Each guard bites, and all that is wrong is told at once.
