@@ -56,7 +56,8 @@ fn fed(name: &str, chosen: Index, changes: &[(Index, u8)], cut: Index, moved: (I
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    // A quarter of the usual number: some targets are a whole simulator.
+    #![proptest_config(ProptestConfig { cases: (ProptestConfig::default().cases / 4).max(1), ..ProptestConfig::default() })]
 
     #[test]
     fn every_target_takes_damaged_seeds_and_random_bytes(

@@ -29,7 +29,7 @@ pub(crate) const DEEP: &[Deep] = &[
     Deep {
         name: "seeds",
         about: "every test, with a hundred times as many random cases",
-        // proptest's default is 256.
+        // proptest's default is 256. Tests that try more or fewer cases take their part of it.
         how: How::Tests("PROPTEST_CASES", "25600"),
     },
     Deep {

@@ -78,8 +78,21 @@ fn misused(text: &str, all_tests: bool) -> Vec<(usize, String)> {
         if in_tests && has_word(&code, NOT_IN_TESTS) {
             found.push((number + 1, "sleep in a test: wait for the event, or give it a clock".to_owned()));
         }
+        if fixes_cases(&code) {
+            found.push((
+                number + 1,
+                "fixed number of cases, which `deep seeds` can't raise: a part of the default".to_owned(),
+            ));
+        }
     }
     found
+}
+
+/// Whether proptest's number of cases is a number there, whatever its variable says.
+fn fixes_cases(code: &str) -> bool {
+    let number =
+        |word: &str| code.split(word).skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+    code.contains("ProptestConfig") && ["cases: ", "with_cases("].into_iter().any(number)
 }
 
 /// Whether the word stands there and is not the end of a longer name.
@@ -186,6 +199,20 @@ mod tests {
         check_misused(&format!("#[cfg(test)]\nuse x;\n{sleeps}#[cfg(test)]\nmod tests;\n{sleeps}"), &[]);
         check_misused("#[cfg(test)]\nmod tests {\n    no_sleep(x); sleep_until(x); // sleep(x)\n", &[]);
         assert_eq!(misused(sleeps, true).len(), 1);
+    }
+
+    #[test]
+    fn random_cases_can_be_raised() {
+        check_misused("#![proptest_config(ProptestConfig::with_cases(24))]", &[(1, "fixed")]);
+        check_misused(
+            "#![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]",
+            &[(1, "fixed")],
+        );
+        check_misused("#![proptest_config(ProptestConfig::with_cases(cases()))]\nSettings { cases: 2 }", &[]);
+        check_misused(
+            "ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() }",
+            &[],
+        );
     }
 
     #[test]

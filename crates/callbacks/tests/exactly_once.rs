@@ -222,8 +222,13 @@ fn tell(steps: &[Step]) {
     });
 }
 
+/// 24 as a rule, and in proportion more where `PROPTEST_CASES` asks for more than proptest's own 256.
+fn cases() -> u32 {
+    (ProptestConfig::default().cases * 24 / 256).max(1)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn each_genuine_call_back_is_one_effect_and_a_forged_one_none(steps in prop::collection::vec(step(), 1..24)) {

@@ -5,6 +5,7 @@ mod plants;
 mod schedule;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -23,6 +24,9 @@ use self::schedule::{INTENTS, Report, builder, run, token};
 /// How many schedules are tried with the client as it is, and with each bug.
 const SEEDS: u64 = 32;
 const SEEDS_OF_A_BUG: u64 = 16;
+
+/// Asks for more of whatever is tried at random, in proportion to proptest's own 256 cases.
+const MORE: &str = "PROPTEST_CASES";
 
 /// How many of them run at once. They wait more than they work.
 const AT_ONCE: usize = 16;
@@ -45,6 +49,12 @@ const KINDS: [&str; 14] = [
     "left",
 ];
 
+/// So many, or more.
+fn seeds() -> u64 {
+    let asked = env::var(MORE).ok().and_then(|cases| cases.parse::<u64>().ok());
+    asked.map_or(SEEDS, |cases| cases * SEEDS / 256).max(SEEDS)
+}
+
 /// The schedules of so many seeds with each of these bugs, or with none.
 async fn run_all(seeds: u64, plants: &[Plant]) -> Vec<(Plant, u64, Report)> {
     let folder = tempfile::tempdir().unwrap();
@@ -60,7 +70,7 @@ async fn run_all(seeds: u64, plants: &[Plant]) -> Vec<(Plant, u64, Report)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_schedule_of_faults_bills_twice() {
     let (mut kinds, mut resolved) = (BTreeMap::new(), 0);
-    for (_, seed, report) in run_all(SEEDS, &[Plant::None]).await {
+    for (_, seed, report) in run_all(seeds(), &[Plant::None]).await {
         assert!(report.broken.is_empty(), "seed {seed}: {:#?}\n{:#?}", report.broken, report.log);
         assert!(report.kinds.iter().any(|(kind, _)| *kind != "none"), "seed {seed}: no fault has fired");
         resolved += report.resolved;
@@ -71,7 +81,7 @@ async fn no_schedule_of_faults_bills_twice() {
     for kind in KINDS {
         assert!(kinds.get(kind).is_some_and(|count| *count > 0), "{kind} has not happened: {kinds:?}");
     }
-    let all = INTENTS * usize::try_from(SEEDS).unwrap();
+    let all = INTENTS * usize::try_from(seeds()).unwrap();
     assert!(resolved * 10 >= all * 9, "only {resolved} of {all} ended resolved");
 }
 

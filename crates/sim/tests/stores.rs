@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use asaanbill_sim::SimBuilder;
 use asaanbill_storage::Location;
+use proptest::prelude::ProptestConfig;
 use tempfile::TempDir;
 
 /// Which store the tests run on: nothing for memory, `postgres`, or the folder for SQLite's files.
@@ -76,9 +77,11 @@ pub(crate) mod server {
     }
 }
 
-/// How many cases a property is tried with: this many in memory, and fewer where each world takes longer.
+/// How many cases a property is tried with: as a rule this many in memory, and fewer where each world takes longer. `PROPTEST_CASES`
+/// changes that as it does everywhere, in proportion to proptest's own 256.
 pub(crate) fn cases(in_memory: u32) -> u32 {
-    if env::var_os(STORE).is_some() { in_memory / 4 } else { in_memory }
+    let as_a_rule = if env::var_os(STORE).is_some() { in_memory / 4 } else { in_memory };
+    (ProptestConfig::default().cases * as_a_rule / 256).max(1)
 }
 
 /// Runs this program's tests again.
