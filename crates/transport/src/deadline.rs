@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -67,7 +68,10 @@ impl Place {
         if let Some((runtime, key)) = &self.at
             && let Some(waker) = table.runtimes.get_mut(runtime).and_then(|waiting| waiting.wakers.get_mut(key))
         {
-            waker.clone_from(context.waker());
+            let before = (!waker.will_wake(context.waker())).then(|| mem::replace(waker, context.waker().clone()));
+            // Not under the lock: with a waker somebody else's things may go.
+            drop(table);
+            drop(before);
             return false;
         }
         // It has no place yet, or was woken for its deadline, or its runtime ends.
@@ -89,11 +93,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some((runtime, key)) = &self.at
-            && let Some(waiting) = table().runtimes.get_mut(runtime)
-        {
-            waiting.wakers.remove(key);
-        }
+        let Some((runtime, key)) = &self.at else { return };
+        let waker = table().runtimes.get_mut(runtime).and_then(|waiting| waiting.wakers.remove(key));
+        // Not under the lock, as above.
+        drop(waker);
     }
 }
 
@@ -122,7 +125,7 @@ impl Watch {
         let mut table = table();
         let waiting = table.runtimes.get_mut(&self.0)?;
         let later = waiting.wakers.split_off(&(Instant::now(), u64::MAX));
-        let due = std::mem::replace(&mut waiting.wakers, later);
+        let due = mem::replace(&mut waiting.wakers, later);
         let next = waiting.wakers.first_key_value().map(|((until, _), _)| *until);
         if let Some(until) = next {
             waiting.until = until;

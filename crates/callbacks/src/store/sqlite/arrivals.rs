@@ -27,7 +27,7 @@ impl Arrivals {
             waiting.len() == 1
         };
         if is_first {
-            let mut errand = Box::pin(Errand(self.clone()).run(sqlite.clone()));
+            let mut errand = Box::pin(Errand(Some(self.clone())).run(self.clone(), sqlite.clone()));
             // Most often the writer takes it at once. Otherwise a task goes on with it: the others rely on it, so that it mustn't
             // end with this one's sender.
             if errand.as_mut().now_or_never().is_none() {
@@ -46,12 +46,11 @@ impl Arrivals {
     }
 }
 
-/// Somebody on the way to the writer, for all who wait.
-struct Errand(Arrivals);
+/// Somebody on the way to the writer, for all who wait; nobody's any more when the writer is reached.
+struct Errand(Option<Arrivals>);
 
 impl Errand {
-    async fn run(self, sqlite: Sqlite) {
-        let arrivals = self.0.clone();
+    async fn run(mut self, arrivals: Arrivals, sqlite: Sqlite) {
         let work = move |tx: &Connection| {
             let (new, tell): (Vec<_>, Vec<_>) = arrivals.take().into_iter().unzip();
             match receive(tx, new) {
@@ -75,7 +74,7 @@ impl Errand {
             }
         };
         if let Ok(()) = sqlite.write_then(work, then).await {
-            mem::forget(self);
+            self.0 = None;
         }
     }
 }
@@ -83,7 +82,7 @@ impl Errand {
 impl Drop for Errand {
     /// The writer wasn't reached, as when the runtime goes down: nobody else goes there for those who wait.
     fn drop(&mut self) {
-        drop(self.0.take());
+        drop(self.0.as_ref().map(Arrivals::take));
     }
 }
 
@@ -130,7 +129,7 @@ mod tests {
         let (tell, mut told) = oneshot::channel();
         arrivals.waiting().push((new(), tell));
         // As when the runtime goes down.
-        drop(Errand(arrivals.clone()).run(sqlite.clone()));
+        drop(Errand(Some(arrivals.clone())).run(arrivals.clone(), sqlite.clone()));
         assert_eq!(told.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
         assert_eq!(runtime().block_on(arrivals.store(&sqlite, new())).unwrap(), 1);
     }
