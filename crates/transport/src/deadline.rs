@@ -152,7 +152,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use futures_util::future::join;
     use tokio::runtime::{Builder, Runtime};
-    use tokio::time::{advance, sleep};
+    use tokio::time::advance;
 
     use super::*;
 
@@ -171,7 +171,7 @@ mod tests {
         let begun = Instant::now();
         let work = async {
             match work {
-                Some(seconds) => sleep(SECOND * seconds).await,
+                Some(seconds) => sleep_until(begun + SECOND * seconds).await,
                 None => pending().await,
             }
         };
@@ -191,7 +191,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_later_one_with_an_earlier_deadline_isnt_held_up() {
         let later = async {
-            sleep(SECOND).await;
+            sleep_until(Instant::now() + SECOND).await;
             seconds_of(2, None).await
         };
         assert_eq!(join(seconds_of(30, None), later).await, ((30, false), (2, false)));
