@@ -26,7 +26,8 @@ use self::idle::Idle;
 
 /// A [`Transport`] over [hyper](::hyper)'s own connections, HTTP/1.1 only.
 ///
-/// It starts no tasks: a connection moves only while a request uses it, and dropping the request's future closes it.
+/// No connection has a task: it moves only while a request uses it, and dropping the request's future closes it. (As with
+/// every transport here, one task a runtime sleeps until the first deadline.)
 /// After a whole answer the connection is kept a few seconds for the next request to the same host. It connects
 /// directly; for a proxy take the transport over reqwest.
 ///

@@ -29,8 +29,8 @@
 //! # What it is
 //!
 //! - [`ReqwestTransport`] (feature `reqwest`, on by default): over reqwest, with an optional proxy.
-//! - [`HyperTransport`] (feature `hyper`): over hyper's own connections, with the strictest evidence and no tasks of
-//!   its own.
+//! - [`HyperTransport`] (feature `hyper`): over hyper's own connections, with the strictest evidence and no task for a
+//!   connection.
 //! - [`ServiceTransport`] (feature `service`): any tower service, such as an axum `Router`, as the other end, without
 //!   a socket.
 //! - [`from_fn`]: a closure as the other end.
@@ -38,6 +38,9 @@
 //! - `Recorder` and `Player` (feature `record`): exchanges on a cassette, as JSON to read, without secrets.
 //! - `contract` (feature `contract`): the suite that each of them passes, and yours can: a server that
 //!   closes, resets, stalls, floods and lies at every byte.
+//!
+//! All need a tokio runtime with its timers enabled. The deadlines of a runtime's exchanges share one task of it, which
+//! the first exchange starts and which ends by itself.
 //!
 //! # What it is not
 //!
