@@ -74,7 +74,8 @@ impl Handling {
         Self(Kind::Sqlite(Arc::new(handler)))
     }
 
-    /// Inside the PostgreSQL inbox's transactions. The inbox must be in PostgreSQL.
+    /// Inside the PostgreSQL inbox's transactions. The inbox must be in PostgreSQL. There, statements are planned once and to
+    /// find rows by key; one that joins large tables says `SET LOCAL enable_hashjoin = on` before.
     #[cfg(feature = "postgres")]
     pub fn in_postgres(handler: impl PostgresHandler + 'static) -> Self {
         Self(Kind::Postgres(Arc::new(handler)))

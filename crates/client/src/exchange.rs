@@ -52,6 +52,18 @@ pub(crate) enum Attempted<T> {
     Unauthenticated(Request<Create>, ClientError),
 }
 
+impl<T> Attempted<T> {
+    /// What became of a request that creates, which was sent once. This is the one place that gives it back, and it does so on
+    /// proof only.
+    pub(crate) fn of(request: Request<Create>, attempted: Result<T, ClientError>) -> Self {
+        match attempted {
+            Err(error) if error.kind() == ErrorKind::NotSent => Self::Unsent(request, error),
+            Err(error) if error.kind() == ErrorKind::Credentials => Self::Unauthenticated(request, error),
+            done => Self::Done(done),
+        }
+    }
+}
+
 /// What an operation reads from the hub's answer.
 pub(crate) trait FromAnswer: Sized {
     /// Reads the usual success in one go, without a look at the envelope first. None says nothing.
@@ -67,7 +79,7 @@ pub(crate) struct Data<T>(pub(crate) Box<T>);
 
 impl<T: DeserializeOwned> FromAnswer for Data<T> {
     fn at_once(body: &[u8]) -> Option<Self> {
-        data_at_once(body).map(|data| Self(Box::new(data)))
+        data_at_once(body).map(Self)
     }
 
     fn from_answer(_: StatusCode, envelope: &Envelope<&RawValue>) -> Result<Self, asaanbill_wire::WireError> {
@@ -133,21 +145,6 @@ impl FromAnswer for Answer {
 }
 
 impl Hub {
-    /// Sends a request that creates. This is the one place that gives it back, and it does so on proof only.
-    pub(crate) async fn create<T: FromAnswer>(
-        &self,
-        request: Request<Create>,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-        attempt: u32,
-        deadline: Instant,
-    ) -> Attempted<T> {
-        match self.attempt(&request, headers, attempt, deadline).await {
-            Err(error) if error.kind() == ErrorKind::NotSent => Attempted::Unsent(request, error),
-            Err(error) if error.kind() == ErrorKind::Credentials => Attempted::Unauthenticated(request, error),
-            done => Attempted::Done(done),
-        }
-    }
-
     /// Sends a request once, and reads its answer.
     pub(crate) async fn attempt<E: Effect, T: FromAnswer>(
         &self,

@@ -3,6 +3,7 @@
 //! guide:addr-7 guide:addr-11
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use asaanbill_core::ChannelId;
@@ -112,7 +113,11 @@ impl Sessions {
                 Some(session) => self.headers(session),
                 None => return Err(Unsent { request: Some(request), error: not_logged_in() }),
             };
-            match self.hub.create(request, headers, attempt, deadline).await {
+            let attempted = {
+                let attempt = pin!(self.hub.attempt(&request, headers, attempt, deadline));
+                attempt.await
+            };
+            match Attempted::of(request, attempted) {
                 Attempted::Done(done) => return done.map_err(|error| Unsent { request: None, error }),
                 Attempted::Unauthenticated(unseen, error) if renewed => {
                     return Err(Unsent { request: Some(unseen), error });

@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bench client [-- --quick] [--only hyper|reqwest|in-process|import]`. Floors are measured in the same run, interleaved
 //! with the client; medians of the rounds. CPU is that of the one thread that the client runs on, and so needs Linux; elsewhere it is
-//! the time on the wall. `--profile hyper|reqwest|none COUNT IN_FLIGHT` only adds so many bills, so many at once, for a
+//! the time on the wall. `--profile hyper|floor|reqwest|none COUNT IN_FLIGHT` only adds so many bills, so many at once, for a
 //! profiler to look at.
 
 #![allow(
@@ -173,10 +173,16 @@ async fn by_hand(floor: &Floor, bills: &[NewPayment], in_flight: usize) -> f64 {
     (cpu() - before).as_secs_f64() / bills.len() as f64
 }
 
-/// Adds and nothing else, over a transport, or over none: then the hub is a function.
+/// Adds and nothing else, over a transport, or over none: then the hub is a function. Or the floor alone.
 fn profile(what: &str, count: usize, in_flight: usize) {
     let bills: Vec<_> = (0..count).map(|number| NewPayment::Psid(bill(number))).collect();
     let hub = stub::serve();
+    if what == "floor" {
+        let floor = Floor::hyper(&hub);
+        let cpu = runtime().block_on(by_hand(&floor, &bills, in_flight));
+        println!("{:.2} µs an add", cpu * 1e6);
+        return;
+    }
     let client = match what {
         "hyper" => client(&hub, HyperTransport::new().unwrap()),
         "reqwest" => client(&hub, ReqwestTransport::new().unwrap()),

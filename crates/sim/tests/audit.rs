@@ -103,7 +103,7 @@ const RULES: &[(&str, &str)] = &[
 ];
 
 /// The kept totals' widths in a list's order: powers of two of a microsecond.
-const SLICES: [(u32, u32); 4] = [(0, 17), (1, 25), (2, 33), (3, 41)];
+const SLICES: [(u32, u32); 3] = [(0, 17), (1, 29), (2, 41)];
 
 /// Where a hub's books are.
 #[derive(Clone, Debug)]

@@ -10,7 +10,8 @@
 //! - `Postgres` (feature `postgres`), one database and several instances: a bounded pool of connections, transactions that are
 //!   run again when others were in the way, and migrations that one instance applies while the others wait.
 //!
-//! For both a durable [`queue`], whose jobs are enqueued and completed inside the user's own transactions.
+//! [`insert_rows`] inserts many rows into SQLite by few statements. For both engines there is a durable [`queue`], whose
+//! jobs are enqueued and completed inside the user's own transactions.
 //!
 //! # What it is not
 //!
@@ -53,6 +54,8 @@ pub mod queue;
 
 mod migrate;
 
+mod rows;
+
 mod error;
 
 pub use error::{StorageError, StorageErrorKind};
@@ -62,6 +65,7 @@ pub use postgres::{
     ATTEMPTS_MAX, CONNECT_TIMEOUT, CONNECTION_WAIT, CONNECTIONS, IDLE_TIMEOUT, Isolation, MIGRATION_WAIT, Postgres,
     PostgresTransaction, STATEMENT_TIMEOUT,
 };
+pub use rows::{Inserted, insert_rows};
 pub use rusqlite;
 pub use sqlite::{GROUP_MAX, Location, QUEUE_MAX, READERS, SQLITE_VERSION_MIN, Sqlite};
 #[cfg(feature = "postgres")]

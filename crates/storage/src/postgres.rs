@@ -59,6 +59,9 @@ const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"asaanbil");
 /// What is answered is as durable as the server makes it: its `fsync` must be on, as it is unless switched off. Connections
 /// ask for `synchronous_commit=on` themselves.
 ///
+/// Statements are planned once, and so that they find their rows by key: a plan may be made while a table is still empty. `options`
+/// in the URL may say otherwise, and so may `SET LOCAL` in a transaction.
+///
 /// Not supported: TLS to the server, which comes later. Until then a server on another machine has to be asked for with
 /// `sslmode=disable`, which says that the network between is trusted; `sslmode=require` is refused. Nor is a proxy that
 /// gives each transaction another session: statements are prepared, and migrations hold a lock of their session.

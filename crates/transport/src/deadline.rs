@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -40,13 +40,13 @@ fn table() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The outcome of `work`, or nothing if the deadline comes first. Work that is done at once is done whenever that is.
+/// The outcome of `work`, or nothing if the deadline comes first. Work that is done at once is done whenever that is. It is pinned by
+/// whoever has it: handed over, it would be in memory twice, and moved each time.
 ///
 /// # Panics
 ///
 /// Outside of a tokio runtime, and in one whose timers aren't enabled.
-pub(crate) async fn until<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
+pub(crate) async fn until<W: Future>(deadline: Instant, mut work: Pin<&mut W>) -> Option<W::Output> {
     let mut place = Place { deadline, at: None };
     poll_fn(|context| match work.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -147,6 +147,7 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::pin;
     use std::time::Duration;
 
     use futures_util::FutureExt as _;
@@ -175,7 +176,7 @@ mod tests {
                 None => pending().await,
             }
         };
-        let done = until(begun + SECOND * deadline, work).await.is_some();
+        let done = until(begun + SECOND * deadline, pin!(work)).await.is_some();
         (begun.elapsed().as_secs(), done)
     }
 
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(seconds_of(30, None).await, (30, false));
         assert_eq!(seconds_of(30, Some(7)).await, (7, true));
         assert_eq!(seconds_of(0, None).await, (0, false));
-        assert_eq!(until(Instant::now(), async { 5 }).await, Some(5), "what is done at once is done");
+        assert_eq!(until(Instant::now(), pin!(async { 5 })).await, Some(5), "what is done at once is done");
         assert_eq!(waiting(), 0);
     }
 
@@ -215,10 +216,11 @@ mod tests {
     #[test]
     fn a_runtime_that_rests_holds_up_no_other() {
         let (rests, works) = (runtime(), runtime());
-        let mut first = Box::pin(until(Instant::now() + Duration::from_millis(5), pending::<()>()));
+        let never = pin!(pending::<()>());
+        let mut first = Box::pin(until(Instant::now() + Duration::from_millis(5), never));
         rests.block_on(async { assert!(first.as_mut().now_or_never().is_none()) });
         let soon = Instant::now() + Duration::from_millis(5);
-        assert_eq!(works.block_on(until(soon, pending::<()>())), None);
+        assert_eq!(works.block_on(until(soon, pin!(pending::<()>()))), None);
         // Its runtime ends, and it waits on another one.
         drop(rests);
         assert_eq!(works.block_on(first), None);
@@ -228,6 +230,6 @@ mod tests {
     #[should_panic(expected = "timers are disabled")]
     fn without_timers_it_says_so() {
         let runtime = Builder::new_current_thread().build().unwrap();
-        runtime.block_on(until(Instant::now() + SECOND, pending::<()>()));
+        runtime.block_on(until(Instant::now() + SECOND, pin!(pending::<()>())));
     }
 }

@@ -1,6 +1,7 @@
 //! A closure as the other end, for tests.
 
 use std::fmt;
+use std::pin::pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -62,7 +63,7 @@ where
         if limits.deadline <= Instant::now() {
             return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri));
         }
-        let Some(answer) = until(limits.deadline, (self.answer)(request)).await else {
+        let Some(answer) = until(limits.deadline, pin!((self.answer)(request))).await else {
             return Err(TransportError::unknown(ErrorKind::Timeout).with_origin(&uri));
         };
         let answer = answer?;

@@ -5,6 +5,7 @@ mod connection;
 mod idle;
 
 use std::fmt;
+use std::pin::pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -67,21 +68,27 @@ impl HyperTransport {
         evidence: &mut Evidence,
     ) -> Result<Response<Bytes>, TransportError> {
         let Admitted { request, limits } = admitted;
-        let mut connection = match self.idle.take(origin).await {
+        let mut connection = match self.idle.take(origin) {
             Some(connection) => connection,
             // Boxed, as it is rare and large: otherwise each request would carry the room for it.
             None => Box::pin(self.connector.connect(request.uri())).await?,
         };
         evidence.watch = connection.begin(limits.deadline);
 
-        let answer = connection.ask(request).await;
+        let answer = {
+            let asking = pin!(connection.ask(request));
+            asking.await
+        };
         let answer = answer.map_err(|error| evidence.verdict(kind_of(&error)).with_source(error))?;
         let (parts, body) = answer.into_parts();
         evidence.status = Some(parts.status);
-        let body = connection.read(body, limits.response).await;
+        let body = {
+            let reading = pin!(connection.read(body, limits.response));
+            reading.await
+        };
         let body = body.map_err(|unreadable| unreadable.after(parts.status, |error| kind_of(error)))?;
 
-        self.idle.keep(origin, connection).await;
+        self.idle.keep(origin, connection);
         let mut answer = Response::from_parts(parts, body);
         // hyper's own notes, such as the reason phrase.
         answer.extensions_mut().clear();
@@ -103,7 +110,11 @@ impl Transport for HyperTransport {
         let deadline = admitted.limits.deadline;
         let mut evidence = Evidence::default();
         // At the deadline the exchange is dropped, and its connection with it, before the evidence is looked at.
-        let outcome = match until(deadline, self.exchange(admitted, &origin, &mut evidence)).await {
+        let outcome = {
+            let exchange = pin!(self.exchange(admitted, &origin, &mut evidence));
+            until(deadline, exchange).await
+        };
+        let outcome = match outcome {
             Some(outcome) => outcome,
             None => Err(evidence.verdict(ErrorKind::Timeout)),
         };

@@ -14,14 +14,11 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// connection again.
 pub(crate) const MAX_IDLE_PER_HOST: usize = 64;
 
-/// How many headers an answer may have. hyper's default, stated so that it stays.
-pub(crate) const RESPONSE_HEADERS_LIMIT: usize = 100;
-
 /// How many idle connections are kept in all, whatever the number of hosts.
 #[cfg(feature = "hyper")]
 pub(crate) const MAX_IDLE: usize = 128;
 
 /// How long an answer's head may be: what common servers and proxies allow, eight times over. Over reqwest, which
-/// can't be told, hyper's own limit of 408 KiB holds.
+/// can't be told, hyper's own limit of 408 KiB holds. A hundred headers are hyper's limit over both.
 #[cfg(feature = "hyper")]
 pub(crate) const RESPONSE_HEAD_LIMIT: usize = 64 * 1024;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::reqwest::redirect::Policy;
@@ -17,7 +18,7 @@ use crate::config_error::ConfigError;
 use crate::deadline::until;
 use crate::error::{ErrorKind, TransportError};
 use crate::gated_body::{Gate, GatedBody};
-use crate::limits::{CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_IDLE_PER_HOST, RESPONSE_HEADERS_LIMIT};
+use crate::limits::{CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_IDLE_PER_HOST};
 #[cfg(feature = "__rustls")]
 use crate::tls::{TrustedRoots, client_config};
 
@@ -132,7 +133,6 @@ impl ReqwestTransportBuilder {
             .no_deflate()
             .no_hickory_dns()
             .http1_only()
-            .http1_max_headers(RESPONSE_HEADERS_LIMIT)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
@@ -174,7 +174,7 @@ impl crate::Transport for ReqwestTransport {
         let (outgoing, gate) = self.urls.outgoing(request)?;
 
         // Dropping `execute` at the deadline comes first, the verdict on what it had done so far second.
-        let answer = match until(limits.deadline, self.client.execute(outgoing)).await {
+        let answer = match until(limits.deadline, pin!(self.client.execute(outgoing))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => return Err(failed(error, &gate).with_origin(&uri)),
             None => return Err(verdict(ErrorKind::Timeout, gate.withdraw()).with_origin(&uri)),
@@ -184,7 +184,7 @@ impl crate::Transport for ReqwestTransport {
         let (mut parts, body) = Response::from(answer).into_parts();
         // reqwest's own notes on the connection; an answer over a wire has none.
         parts.extensions.clear();
-        match until(limits.deadline, read_whole(body, limits.response)).await {
+        match until(limits.deadline, pin!(read_whole(body, limits.response))).await {
             Some(Ok(body)) => Ok(Response::from_parts(parts, body)),
             Some(Err(unreadable)) => Err(unreadable.after(status, |error| kind_of(error)).with_origin(&uri)),
             None => Err(TransportError::answered(ErrorKind::Timeout, status).with_origin(&uri)),

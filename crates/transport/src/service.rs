@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::pin::pin;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -92,14 +93,14 @@ where
         let mut service = self.service.clone();
 
         let ready = poll_fn(|context| service.poll_ready(context));
-        match until(limits.deadline, ready).await {
+        match until(limits.deadline, pin!(ready)).await {
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 return Err(TransportError::not_sent(ErrorKind::Other).with_source(error).with_origin(&uri));
             }
             None => return Err(TransportError::not_sent(ErrorKind::Timeout).with_origin(&uri)),
         }
-        let answer = match until(limits.deadline, service.call(request)).await {
+        let answer = match until(limits.deadline, pin!(service.call(request))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => {
                 return Err(TransportError::unknown(ErrorKind::Other).with_source(error).with_origin(&uri));
@@ -109,7 +110,7 @@ where
 
         let (mut parts, body) = answer.into_parts();
         parts.extensions.clear();
-        match until(limits.deadline, read_whole(body, limits.response)).await {
+        match until(limits.deadline, pin!(read_whole(body, limits.response))).await {
             Some(Ok(body)) => Ok(Response::from_parts(parts, body)),
             Some(Err(unreadable)) => Err(unreadable.after(parts.status, |_| ErrorKind::Other).with_origin(&uri)),
             None => Err(TransportError::answered(ErrorKind::Timeout, parts.status).with_origin(&uri)),

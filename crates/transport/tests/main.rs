@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod headers;
 #[cfg(all(feature = "contract", feature = "hyper"))]
 mod hyper;
 #[cfg(feature = "contract")]

@@ -1,7 +1,7 @@
 //! Adding one payment.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use asaanbill_core::{Identifier, NewPayment, PaymentKind};
@@ -47,7 +47,8 @@ impl Client {
     /// nothing was sent. After any other error the hub hasn't added it.
     pub async fn add(&self, new: &NewPayment) -> Result<Payment, ClientError> {
         let adding = async {
-            match self.add_noted(new.clone(), None).await? {
+            // Boxed, so that what carries it about has little to carry.
+            match Box::pin(self.add_noted(new.clone(), None)).await? {
                 Adding::Now(payment) => Ok(payment),
                 Adding::Before(_) => Err(ClientError::new(ErrorKind::Journal, "the journal takes it for another")),
             }
@@ -87,7 +88,7 @@ impl Client {
                 return Err(several());
             }
         }
-        match self.add_noted(new.clone(), Some((chunk, digest))).await? {
+        match Box::pin(self.add_noted(new.clone(), Some((chunk, digest)))).await? {
             Adding::Now(payment) => Ok(payment),
             Adding::Before(record) => {
                 same(&record, digest)?;
@@ -129,12 +130,21 @@ impl Client {
         let endpoint = Endpoint::Add;
         let path = path(new.kind());
         let request = Request::create(endpoint, path, body(&AddRequest::from(&new), BODY_CAPACITY)?);
-        let creating = match Creating::begin(self, Wanted::Add(new), chunk).await? {
+        // Pinned where they are made, here and further down: `await` alone would move each, and it is large. In blocks, so that
+        // they take their turns in the same place.
+        let begun = {
+            let beginning = pin!(Creating::begin(self, Wanted::Add(new), chunk));
+            beginning.await?
+        };
+        let creating = match begun {
             Begin::Creating(creating) => creating,
             Begin::Done(record) => return Ok(Adding::Before(record)),
         };
         let before = creating.before.and_then(|known| known.payment);
-        let (Data(added), noted) = creating.send::<Data<AddedPayment>>(request).await?;
+        let (Data(added), noted) = {
+            let sending = pin!(creating.send::<Data<AddedPayment>>(request));
+            sending.await?
+        };
         let payment = Payment::from(*added);
         let known = Known { psid: payment.psid(), payment: payment.id() };
         warnings.extend(before.map(Warning::MayHaveDiscarded));

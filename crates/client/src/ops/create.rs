@@ -1,5 +1,7 @@
 //! What every operation that creates has in common: noted before it is sent, closed when its outcome is known.
 
+use std::pin::pin;
+
 use crate::Client;
 use crate::error::{ClientError, ErrorKind};
 use crate::exchange::FromAnswer;
@@ -49,7 +51,11 @@ impl<'c> Creating<'c> {
     /// nothing, and it is closed.
     pub(crate) async fn send<T: FromAnswer>(self, request: Request<Create>) -> Result<(T, Noted<'c>), ClientError> {
         let Self { client, ready, intent, before: _ } = self;
-        let error = match client.sessions().create(ready, request).await {
+        let answered = {
+            let creating = pin!(client.sessions().create(ready, request));
+            creating.await
+        };
+        let error = match answered {
             Ok(answer) => return Ok((answer, Noted { client, intent })),
             Err(unsent) => unsent.error,
         };

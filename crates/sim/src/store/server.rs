@@ -2,16 +2,22 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::pin::pin;
+use std::time::Duration;
 
 use asaanbill_storage::{Isolation, Migration, Postgres, StorageError};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::Script;
 use super::postgres::PostgresTx;
 
-/// How many sets are under way at once: one is decided while the other is committed.
+/// How many sets are under way at once, at most.
 const LANES: i64 = 2;
+
+/// How long a set is waited for before another one goes on beside it. A large set costs the server less than two small ones, so
+/// there is one at a time, unless one takes long: a batch, or a server far away.
+const PATIENCE: Duration = Duration::from_millis(25);
 
 /// How many instances write their kept totals to rows of their own; of more than that, some meet at one.
 const SHARDS: u64 = 16;
@@ -20,8 +26,9 @@ pub(crate) struct Server {
     pool: Postgres,
     /// Where this instance's part of the kept totals begins. A lane has a shard of its own there.
     first_shard: i64,
-    permits: Semaphore,
-    free: Mutex<Vec<i64>>,
+    /// One set at a time has each of these.
+    usual: Semaphore,
+    beside: Semaphore,
 }
 
 /// The way of one set. The next one waits until it is dropped.
@@ -38,8 +45,7 @@ impl Server {
         let instance = i64::try_from(RandomState::new().hash_one(SHARDS) % SHARDS).unwrap_or_default();
         // Scripts that are no sets share the first.
         let first_shard = instance * (LANES + 1);
-        let free: Vec<i64> = (1..=LANES).map(|lane| first_shard + lane).collect();
-        Ok(Self { pool, first_shard, permits: Semaphore::new(free.len()), free: Mutex::new(free) })
+        Ok(Self { pool, first_shard, usual: Semaphore::new(1), beside: Semaphore::new(1) })
     }
 
     pub(super) async fn look<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
@@ -53,10 +59,15 @@ impl Server {
 
     /// Waits for a lane. None when the store is closed.
     pub(crate) async fn lane(&self) -> Option<Lane<'_>> {
-        let permit = self.permits.acquire().await.ok()?;
-        // There are as many as permits.
-        let shard = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        Some(Lane { server: self, shard, _permit: permit })
+        let mut usual = pin!(self.usual.acquire());
+        let (lane, permit) = match timeout(PATIENCE, usual.as_mut()).await {
+            Ok(permit) => (1, permit),
+            Err(_) => tokio::select! {
+                permit = usual => (1, permit),
+                permit = self.beside.acquire() => (2, permit),
+            },
+        };
+        Some(Lane { server: self, shard: self.first_shard + lane, _permit: permit.ok()? })
     }
 
     async fn change_in<S: Script>(&self, shard: i64, script: &S) -> Result<S::Answer, StorageError> {
@@ -68,13 +79,6 @@ impl Server {
 impl Lane<'_> {
     pub(crate) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
         self.server.change_in(self.shard, script).await
-    }
-}
-
-impl Drop for Lane<'_> {
-    fn drop(&mut self) {
-        // Before the permit is.
-        self.server.free.lock().unwrap_or_else(PoisonError::into_inner).push(self.shard);
     }
 }
 

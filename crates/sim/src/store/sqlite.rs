@@ -1,9 +1,9 @@
 //! Statements on SQLite: each is done when it returns.
 
-use asaanbill_storage::StorageError;
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
 use asaanbill_storage::rusqlite::types::{ToSqlOutput, ValueRef};
 use asaanbill_storage::rusqlite::{self, Connection, ToSql, params_from_iter};
+use asaanbill_storage::{StorageError, insert_rows};
 use jiff::Timestamp;
 use send_wrapper::SendWrapper;
 
@@ -22,14 +22,20 @@ impl<'c> SqliteTx<'c> {
     }
 }
 
-impl ToSql for Arg<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
+impl<'a> Arg<'a> {
+    fn as_ref(&self) -> ValueRef<'a> {
+        match *self {
             Self::Null => ValueRef::Null,
-            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Int(value) => ValueRef::Integer(value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
-        }))
+        }
+    }
+}
+
+impl ToSql for Arg<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.as_ref()))
     }
 }
 
@@ -52,7 +58,7 @@ fn rows<R>(
     Ok(())
 }
 
-/// A counter's row.
+/// A counter's column.
 fn name(counter: Counter) -> &'static str {
     match counter {
         Counter::Payments => "payment",
@@ -67,8 +73,7 @@ impl SqliteTx<'_> {
         if records == 0 && psids == 0 {
             return Ok(Numbers::default());
         }
-        let select = "SELECT (SELECT next FROM counters WHERE name = 'payment'),
-                             (SELECT next FROM counters WHERE name = 'psid')";
+        let select = "SELECT payment, psid FROM counters";
         let mut next = Vec::new();
         rows(&mut self.0.prepare_cached(select)?, &[], &|row| Ok((row.int(0)?, row.int(1)?)), &mut next)?;
         let (record, psid) = next.pop().ok_or_else(|| senseless("the counters are missing"))?;
@@ -79,7 +84,7 @@ impl SqliteTx<'_> {
                 .ok_or_else(|| senseless("too many numbers"))
         };
         let (last_record, last_psid) = (after(record, records)?, after(psid, psids)?);
-        let update = "UPDATE counters SET next = CASE name WHEN 'payment' THEN ?1 ELSE ?2 END";
+        let update = "UPDATE counters SET payment = ?1, psid = ?2";
         self.0.prepare_cached(update)?.execute([last_record, last_psid])?;
         Ok(Numbers { records: (record..last_record).collect(), psids: (psid..last_psid).collect() })
     }
@@ -131,12 +136,17 @@ impl Tx for SqliteTx<'_> {
         if rows.is_empty() {
             return Ok(0);
         }
-        let mut prepared = self.0.prepare_cached(statement.one)?;
-        debug_assert!(in_order(&prepared), "a statement meets its values in another order");
-        let mut changed = 0;
-        for row in rows {
-            changed += prepared.execute(params_from_iter(row))?;
-        }
+        let changed = if statement.one.starts_with("INSERT") {
+            insert_rows(&self.0, statement.one, rows.len(), |row, column| rows[row][column].as_ref())?.count
+        } else {
+            let mut prepared = self.0.prepare_cached(statement.one)?;
+            debug_assert!(in_order(&prepared), "a statement meets its values in another order");
+            let mut changed = 0;
+            for row in rows {
+                changed += prepared.execute(params_from_iter(row))?;
+            }
+            changed
+        };
         Ok(changed.try_into().unwrap_or(u64::MAX))
     }
 
@@ -161,13 +171,13 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
-        let select = "SELECT next FROM counters WHERE name = $1";
-        let found = self.query_one(select, &[name(counter).into()], |row| row.int(0)).await?;
+        let select = format!("SELECT {} FROM counters", name(counter));
+        let found = self.query_one(&select, &[], |row| row.int(0)).await?;
         found.ok_or_else(|| senseless("a counter is missing"))
     }
 
     async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
-        self.execute("UPDATE counters SET next = $1 WHERE name = $2", &[next.into(), name(counter).into()]).await?;
+        self.execute(&format!("UPDATE counters SET {} = $1", name(counter)), &[next.into()]).await?;
         Ok(())
     }
 

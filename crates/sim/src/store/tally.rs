@@ -11,12 +11,11 @@ use jiff::Timestamp;
 
 use super::tx::{Arg, Columns as _, Each, Tx, Type};
 
-/// The levels and their widths, as powers of two of a microsecond: an eighth of a second, half a minute, two hours and a half, a
-/// month.
-const LEVELS: [(i64, u32); 4] = [(0, 17), (1, 25), (2, 33), (WIDEST, 41)];
+/// The levels and their widths, as powers of two of a microsecond: an eighth of a second, nine minutes, a month.
+const LEVELS: [(i64, u32); 3] = [(0, 17), (1, 29), (WIDEST, 41)];
 
 /// The level of the widest slices.
-const WIDEST: i64 = 3;
+const WIDEST: i64 = 2;
 
 const ADD: Each = Each {
     one: "INSERT INTO tallies (channel, level, slice, shard, payments) VALUES ($1, $2, $3, $4, $5)
@@ -144,11 +143,11 @@ mod tests {
         let mut tally = Tally::default();
         let now = Timestamp::UNIX_EPOCH;
         tally.moved(channel, None, Some(now));
-        assert_eq!(tally.0.len(), 4);
+        assert_eq!(tally.0.len(), 3);
         tally.moved(channel, Some(now), Some(now + SignedDuration::from_secs(1)));
         let narrow: Vec<_> = tally.0.iter().filter(|((_, level, _), _)| *level == 0).collect();
         assert_eq!(narrow.len(), 2);
-        assert_eq!(tally.0.values().sum::<i64>(), 4);
+        assert_eq!(tally.0.values().sum::<i64>(), 3);
         tally.moved(channel, Some(now + SignedDuration::from_secs(1)), None);
         assert!(tally.0.values().all(|change| *change == 0));
     }

@@ -69,8 +69,8 @@ pub(crate) enum Type {
     Text,
 }
 
-/// A statement for each of many rows: on SQLite one statement a row, which costs a function call; on PostgreSQL one statement for
-/// all, which costs one round trip.
+/// A statement for each of many rows: on SQLite one statement a row, which costs a function call, or for up to 32 that are
+/// inserted; on PostgreSQL one statement for all, which costs one round trip.
 #[derive(Debug)]
 pub(crate) struct Each {
     /// For one row, whose values are `$1`, `$2` and so on, first met in this order.

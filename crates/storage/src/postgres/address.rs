@@ -43,12 +43,10 @@ pub(super) fn parse(url: &str) -> Result<Config, StorageError> {
     if config.get_application_name().is_none() {
         config.application_name("asaanbill");
     }
-    // Statements are few, and each is found by its key whatever the values: planning it anew costs more than running it.
     // The server reads options in order and the last one wins: what the URL says goes before our limits, not before the
     // promise that a commit is on the disk, which a database's own settings could have taken back.
     let options = format!(
-        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} -c plan_cache_mode=force_generic_plan {} \
-         -c synchronous_commit=on",
+        "-c statement_timeout={} -c idle_in_transaction_session_timeout={} {BY_KEY} {} -c synchronous_commit=on",
         STATEMENT_TIMEOUT.as_millis(),
         IDLE_TIMEOUT.as_millis(),
         config.get_options().unwrap_or_default(),
@@ -60,6 +58,12 @@ pub(super) fn parse(url: &str) -> Result<Config, StorageError> {
     config.tcp_user_timeout(UNACKNOWLEDGED_MAX);
     Ok(config)
 }
+
+/// Statements are few, and each finds its rows by a key whatever the values: planning one anew costs more than running it. But a
+/// plan may be made while a table is empty, and is kept until the server has new figures of the table, a minute later at the
+/// earliest. It mustn't be one that reads all of what has come since.
+const BY_KEY: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
+                      -c enable_mergejoin=off -c jit=off";
 
 /// Whether no byte leaves this machine. Where addresses are given beside names, the driver connects to the addresses.
 fn stays_here(config: &Config) -> bool {
@@ -133,8 +137,7 @@ mod tests {
     #[test]
     fn the_urls_options_come_between_our_limits_and_our_promise() {
         let options = |url: &str| parse(url).unwrap().get_options().unwrap_or_default().to_owned();
-        let ours = "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000 \
-                    -c plan_cache_mode=force_generic_plan";
+        let ours = format!("-c statement_timeout=30000 -c idle_in_transaction_session_timeout=30000 {BY_KEY}");
         assert_eq!(options("postgres://u@localhost/bills"), format!("{ours}  -c synchronous_commit=on"));
         assert_eq!(
             options("postgres://u@localhost/bills?options=-c%20statement_timeout%3D5"),

@@ -15,11 +15,12 @@ macro_rules! queue_schema_sqlite {
     ($table:literal) => {
         concat!(
             // Numbers are never used again, so that one in a log names one job for ever.
+            // The states aren't asked for by `IN`: for a list of three SQLite builds a table of its own, in each write.
             "CREATE TABLE ",
             $table,
             " (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    state TEXT NOT NULL DEFAULT 'ready' CHECK (state IN ('ready', 'leased', 'dead')),
+    state TEXT NOT NULL DEFAULT 'ready' CHECK (state = 'ready' OR state = 'leased' OR state = 'dead'),
     lane TEXT,
     payload TEXT NOT NULL,
     -- Times are microseconds since 1970 in UTC.

@@ -1,13 +1,14 @@
 //! The queue's operations on SQLite.
 
 use jiff::Timestamp;
-use rusqlite::types::FromSql;
+use rusqlite::types::{FromSql, ValueRef};
 use rusqlite::{Connection, Row, Rows, params};
 
 use super::job::{
     CLAIM_MAX, Claim, Due, Finding, Job, Lease, Lost, NewJob, State, Tally, Token, at, check, micros, state,
 };
 use crate::error::StorageError;
+use crate::rows::insert_rows;
 
 /// A queue within a transaction of SQLite, made by [`Queue::sqlite`](super::Queue::sqlite).
 ///
@@ -30,13 +31,14 @@ impl SqliteQueue<'_> {
     pub fn enqueue(&self, jobs: &[NewJob], now: Timestamp) -> Result<Vec<i64>, StorageError> {
         check(jobs)?;
         let table = self.table;
-        let sql = format!("INSERT INTO {table} (lane, payload, due_at, enqueued_at) VALUES (?1, ?2, ?3, ?4)");
-        let mut insert = self.tx.prepare_cached(&sql)?;
-        let ids = jobs.iter().map(|NewJob { lane, payload, due }| {
-            insert.execute(params![lane, payload, micros(*due), micros(now)])?;
-            Ok(self.tx.last_insert_rowid())
-        });
-        ids.collect()
+        let sql = format!("INSERT INTO {table} (lane, payload, due_at, enqueued_at) VALUES ($1, $2, $3, $4)");
+        let value = |row: usize, column| match column {
+            0 => jobs[row].lane.as_deref().into(),
+            1 => jobs[row].payload.as_str().into(),
+            2 => ValueRef::Integer(micros(jobs[row].due)),
+            _ => ValueRef::Integer(micros(now)),
+        };
+        Ok(insert_rows(self.tx, &sql, jobs.len(), value)?.ids().collect())
     }
 
     /// Leases jobs to the one who asks: first those whose lease ran out, then those that are due, oldest first.

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::answer_body::{Unreadable, read_whole};
 use crate::classify::kind_of;
 use crate::error::TransportError;
-use crate::limits::{RESPONSE_HEAD_LIMIT, RESPONSE_HEADERS_LIMIT};
+use crate::limits::RESPONSE_HEAD_LIMIT;
 
 type Body = Full<Bytes>;
 
@@ -42,7 +42,6 @@ impl Connection {
         let watch = Watch::default();
         let watched = TokioIo::new(Watched { stream: Box::new(stream), watch: watch.clone() });
         let (sender, driver) = http1::Builder::new()
-            .max_headers(RESPONSE_HEADERS_LIMIT)
             .max_header_size(RESPONSE_HEAD_LIMIT)
             .handshake(watched)
             .await
@@ -60,7 +59,7 @@ impl Connection {
     pub(super) async fn ask(&mut self, request: Request<Bytes>) -> Result<Response<Incoming>, hyper::Error> {
         let host = request.uri().authority().and_then(|authority| self.host(authority));
         let answer = self.sender.send_request(in_origin_form(request, host).map(Full::new));
-        self.drive(answer).await
+        self.drive(pin!(answer)).await
     }
 
     /// The header is nearly always that of the request before.
@@ -73,38 +72,38 @@ impl Connection {
 
     /// Reads the answer's body.
     pub(super) async fn read(&mut self, body: Incoming, limit: usize) -> Result<Bytes, Unreadable<hyper::Error>> {
-        self.drive(read_whole(body, limit)).await
+        self.drive(pin!(read_whole(body, limit))).await
     }
 
     /// Whether another request can go over it: the server hasn't closed it, nor sent anything that nobody asked for,
     /// and the last exchange is complete in both directions.
-    pub(super) async fn is_reusable(&mut self) -> bool {
+    pub(super) fn is_reusable(&mut self) -> bool {
         // The last deadline was the last request's.
         self.watch.restart(None);
+        // Nobody waits for an idle connection. The next request would wake whoever did: itself.
+        let context = &mut Context::from_waker(Waker::noop());
+        if let Some(driver) = &mut self.driver
+            && Pin::new(driver).poll(context).is_ready()
+        {
+            self.driver = None;
+        }
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// Does the work while moving the connection. When the connection ends, hyper has told the work so.
+    ///
+    /// What the work waits for comes from the connection and nowhere else, and it is looked at each time that moved, so nobody has
+    /// to wake it. A task that wakes itself is taken for one that gives way: among many requests in one task, each would have the
+    /// executor ask the system for news.
+    async fn drive<W: Future>(&mut self, mut work: Pin<&mut W>) -> W::Output {
         poll_fn(|context| {
+            // An error goes to the work.
             if let Some(driver) = &mut self.driver
                 && Pin::new(driver).poll(context).is_ready()
             {
                 self.driver = None;
             }
-            Poll::Ready(self.driver.is_some() && self.sender.is_ready())
-        })
-        .await
-    }
-
-    /// Does the work while moving the connection. When the connection ends, hyper has told the work so.
-    async fn drive<W: Future>(&mut self, work: W) -> W::Output {
-        let mut work = pin!(work);
-        poll_fn(|context| {
-            if let Poll::Ready(done) = work.as_mut().poll(context) {
-                return Poll::Ready(done);
-            }
-            let Some(driver) = &mut self.driver else { return Poll::Pending };
-            // What moved here wakes the work through its channel. An error goes the same way to the work.
-            if Pin::new(driver).poll(context).is_ready() {
-                self.driver = None;
-            }
-            work.as_mut().poll(context)
+            work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
     }
@@ -227,14 +226,14 @@ mod tests {
     async fn an_idle_connection_is_reusable_until_the_server_says_something() {
         let (client, mut server) = tokio::io::duplex(1024);
         let mut connection = Connection::over(client).await.unwrap();
-        assert!(connection.is_reusable().await);
+        assert!(connection.is_reusable());
 
         connection.begin(Instant::now());
-        assert!(connection.is_reusable().await, "the last request's deadline is not the next one's");
+        assert!(connection.is_reusable(), "the last request's deadline is not the next one's");
 
         server.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-        assert!(!connection.is_reusable().await, "nobody asked for this answer");
-        assert!(!connection.is_reusable().await);
+        assert!(!connection.is_reusable(), "nobody asked for this answer");
+        assert!(!connection.is_reusable());
     }
 
     #[tokio::test]
@@ -242,7 +241,7 @@ mod tests {
         let (client, server) = tokio::io::duplex(1024);
         let mut connection = Connection::over(client).await.unwrap();
         drop(server);
-        assert!(!connection.is_reusable().await);
+        assert!(!connection.is_reusable());
     }
 
     #[tokio::test]

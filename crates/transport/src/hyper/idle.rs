@@ -24,18 +24,18 @@ struct Waiting {
 
 impl Idle {
     /// The connection that was used last, if the server has left one open.
-    pub(super) async fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
+    pub(super) fn take(&self, origin: &Origin) -> Option<Box<Connection>> {
         loop {
             let mut connection = self.pop(origin)?;
-            if connection.is_reusable().await {
+            if connection.is_reusable() {
                 return Some(connection);
             }
         }
     }
 
     /// Keeps a connection whose exchange is complete, or closes it.
-    pub(super) async fn keep(&self, origin: &Origin, mut connection: Box<Connection>) {
-        if connection.is_reusable().await {
+    pub(super) fn keep(&self, origin: &Origin, mut connection: Box<Connection>) {
+        if connection.is_reusable() {
             self.push(Waiting { origin: origin.clone(), since: Instant::now(), connection });
         }
     }
@@ -82,7 +82,7 @@ mod tests {
     /// Keeps one connection to this origin and returns the server's end of it.
     async fn keep(idle: &Idle, origin: &str) -> DuplexStream {
         let (client, server) = tokio::io::duplex(64);
-        idle.keep(&at(origin), Connection::over(client).await.unwrap()).await;
+        idle.keep(&at(origin), Connection::over(client).await.unwrap());
         server
     }
 
@@ -90,9 +90,9 @@ mod tests {
         Origin::of(&format!("http://{host}/").parse().unwrap())
     }
 
-    async fn taken(idle: &Idle, origin: &str) -> usize {
+    fn taken(idle: &Idle, origin: &str) -> usize {
         let mut count = 0;
-        while idle.take(&at(origin)).await.is_some() {
+        while idle.take(&at(origin)).is_some() {
             count += 1;
         }
         count
@@ -106,17 +106,14 @@ mod tests {
             servers.push(keep(&idle, "a").await);
         }
         servers.push(keep(&idle, "b").await);
-        assert_eq!(
-            (taken(&idle, "a").await, taken(&idle, "b").await, taken(&idle, "c").await),
-            (MAX_IDLE_PER_HOST, 1, 0)
-        );
+        assert_eq!((taken(&idle, "a"), taken(&idle, "b"), taken(&idle, "c")), (MAX_IDLE_PER_HOST, 1, 0));
 
         for origin in 0..=MAX_IDLE {
             servers.push(keep(&idle, &origin.to_string()).await);
         }
-        assert_eq!(taken(&idle, "0").await, 0, "the oldest made room");
-        assert_eq!(taken(&idle, "1").await, 1);
-        assert_eq!(taken(&idle, &MAX_IDLE.to_string()).await, 1);
+        assert_eq!(taken(&idle, "0"), 0, "the oldest made room");
+        assert_eq!(taken(&idle, "1"), 1);
+        assert_eq!(taken(&idle, &MAX_IDLE.to_string()), 1);
     }
 
     #[tokio::test]
@@ -124,7 +121,7 @@ mod tests {
         let idle = Idle::default();
         let _open = keep(&idle, "a").await;
         drop(keep(&idle, "a").await);
-        assert_eq!(taken(&idle, "a").await, 1);
+        assert_eq!(taken(&idle, "a"), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -132,9 +129,9 @@ mod tests {
         let idle = Idle::default();
         let _server = keep(&idle, "a").await;
         tokio::time::advance(IDLE_TIMEOUT - Duration::from_millis(1)).await;
-        let connection = idle.take(&at("a")).await.expect("just in time");
-        idle.keep(&at("a"), connection).await;
+        let connection = idle.take(&at("a")).expect("just in time");
+        idle.keep(&at("a"), connection);
         tokio::time::advance(IDLE_TIMEOUT).await;
-        assert_eq!(taken(&idle, "a").await, 0);
+        assert_eq!(taken(&idle, "a"), 0);
     }
 }

@@ -3,8 +3,9 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use asaanbill_storage::rusqlite::{Connection, params};
-use asaanbill_storage::{Sqlite, StorageError};
+use asaanbill_storage::rusqlite::Connection;
+use asaanbill_storage::rusqlite::types::ValueRef;
+use asaanbill_storage::{Sqlite, StorageError, insert_rows};
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
@@ -53,7 +54,7 @@ impl Errand {
     async fn run(mut self, arrivals: Arrivals, sqlite: Sqlite) {
         let work = move |tx: &Connection| {
             let (new, tell): (Vec<_>, Vec<_>) = arrivals.take().into_iter().unzip();
-            match receive(tx, new) {
+            match receive(tx, &new) {
                 Ok(ids) => Ok((ids, tell)),
                 Err(error) => Err((error, tell)),
             }
@@ -86,19 +87,17 @@ impl Drop for Errand {
     }
 }
 
-fn receive(tx: &Connection, new: Vec<NewReceipt>) -> Result<Vec<i64>, StorageError> {
-    let mut insert =
-        tx.prepare_cached("INSERT INTO receipts (path, body, source, received_at) VALUES (?1, ?2, ?3, ?4)")?;
-    let (mut ids, mut jobs) = (Vec::with_capacity(new.len()), Vec::with_capacity(new.len()));
-    let mut latest = None;
-    for NewReceipt { path, body, source, received_at } in new {
-        insert.execute(params![path, body, source, received_at.as_microsecond()])?;
-        let id = tx.last_insert_rowid();
-        ids.push(id);
-        jobs.push(confirm_job(id, received_at));
-        latest = latest.max(Some(received_at));
-    }
-    if let Some(latest) = latest {
+fn receive(tx: &Connection, new: &[NewReceipt]) -> Result<Vec<i64>, StorageError> {
+    let insert = "INSERT INTO receipts (path, body, source, received_at) VALUES ($1, $2, $3, $4)";
+    let value = |row: usize, column| match column {
+        0 => new[row].path.into(),
+        1 => new[row].body.as_str().into(),
+        2 => new[row].source.as_deref().into(),
+        _ => ValueRef::Integer(new[row].received_at.as_microsecond()),
+    };
+    let ids: Vec<_> = insert_rows(tx, insert, new.len(), value)?.ids().collect();
+    if let Some(latest) = new.iter().map(|receipt| receipt.received_at).max() {
+        let jobs: Vec<_> = ids.iter().zip(new).map(|(id, receipt)| confirm_job(*id, receipt.received_at)).collect();
         CONFIRMS.sqlite(tx).enqueue(&jobs, latest)?;
     }
     Ok(ids)

@@ -104,8 +104,8 @@ CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request 
 CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL;
 
 -- Records and PSIDs are numbered in sequence: neighbours in time are neighbours in the index.
-CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO counters VALUES ('payment', 1), ('psid', 1);
+CREATE TABLE counters (payment INTEGER NOT NULL, psid INTEGER NOT NULL);
+INSERT INTO counters VALUES (1, 1);
 
 -- Call-backs that are owed, written in the transaction that causes them. The deliveries are the table `outbox`'s.
 CREATE TABLE callbacks (
