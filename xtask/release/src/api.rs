@@ -78,6 +78,8 @@ fn told(
     may_fail: bool,
 ) -> Result<Option<Level>, Stop> {
     let mut command = world.bare_cargo(line);
+    // What is read below has no colours, which a setting may ask for even where nobody looks.
+    command.env("CARGO_TERM_COLOR", "never");
     let output = command.output().doing(format!("start {}", shown(&command)))?;
     let words = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let failed = !may_fail && !output.status.success();

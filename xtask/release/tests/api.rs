@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     if words.iter().any(|word| word == "--version") {
         return ExitCode::SUCCESS;
     }
+    assert_eq!(env::var("CARGO_TERM_COLOR").as_deref(), Ok("never"), "it would colour its words");
     let folder = PathBuf::from(env::var_os("STAND_IN_FOLDER").unwrap());
     let mut log = fs::OpenOptions::new().append(true).create(true).open(folder.join("log")).unwrap();
     writeln!(log, "{}", words.join(" ")).unwrap();
