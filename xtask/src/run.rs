@@ -36,9 +36,14 @@ fn describes_xtask(variable: &str) -> bool {
 
 /// Prints the command as a person would type it, runs it with its output going straight through, and says whether it passed.
 pub(crate) fn passes(command: &mut Command) -> Result<bool, Box<dyn Error>> {
+    Ok(exit_code(command)? == Some(0))
+}
+
+/// Prints the command, runs it as [`passes`] does, and says with which code it ended; `None` if it was killed.
+pub(crate) fn exit_code(command: &mut Command) -> Result<Option<i32>, Box<dyn Error>> {
     println!("\n$ {}", shown(command));
     let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
-    Ok(status.success())
+    Ok(status.code())
 }
 
 /// Runs a command quietly and returns its standard output.

@@ -1,7 +1,8 @@
 //! Many rows into SQLite by few statements.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -10,6 +11,9 @@ use crate::error::StorageError;
 
 /// The most rows that one statement inserts. Twice as many make none of them noticeably cheaper.
 const ROWS_MAX: usize = 32;
+
+/// So few rows, or fewer, have a statement for just their number.
+const FEW_ROWS: usize = 4;
 
 /// Inserts rows. `insert` is the statement for one of them, such as `INSERT INTO letters (address, text) VALUES ($1, $2)`; after
 /// the values may come what is to happen on a conflict. `value` says what stands in a row's column, both counted from 0.
@@ -30,10 +34,11 @@ pub fn insert_rows<'v>(
     let mut inserted = Inserted { count: 0, end: 0 };
     let mut row = 0;
     while row < rows {
-        // Powers of two: every number of rows is made of few statements, and those stay compiled.
-        let count = 1 << (rows - row).min(ROWS_MAX).ilog2();
-        let sql = if count == 1 { Cow::Borrowed(insert) } else { Cow::Owned(repeated(insert, count)?) };
-        let mut statement = tx.prepare_cached(&sql)?;
+        let count = together(rows - row);
+        let mut statement = match count {
+            1 => tx.prepare_cached(insert)?,
+            _ => tx.prepare_cached(&text(insert, count)?)?,
+        };
         let columns = statement.parameter_count() / count;
         for place in 0..count * columns {
             let value = value(row + place / columns, place % columns);
@@ -46,7 +51,28 @@ pub fn insert_rows<'v>(
     Ok(inserted)
 }
 
-/// The statement for several rows.
+/// How many of so many rows go into the next statement. Otherwise powers of two: every number of rows is made of few statements, and
+/// those stay compiled.
+fn together(rows: usize) -> usize {
+    if rows <= FEW_ROWS { rows } else { 1 << rows.min(ROWS_MAX).ilog2() }
+}
+
+/// Statements for several rows, by the statement for one and by how many.
+type Texts = HashMap<String, HashMap<usize, Arc<str>>>;
+
+/// The statement for several rows. It is put together once: a program has few of them, and uses them all the time.
+fn text(insert: &str, count: usize) -> Result<Arc<str>, StorageError> {
+    static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = texts.get(insert).and_then(|counts| counts.get(&count)) {
+        return Ok(Arc::clone(known));
+    }
+    let text: Arc<str> = repeated(insert, count)?.into();
+    texts.entry(insert.to_owned()).or_default().insert(count, Arc::clone(&text));
+    Ok(text)
+}
+
+/// Puts it together.
 fn repeated(insert: &str, count: usize) -> Result<String, StorageError> {
     let parts = || {
         let (before, values) = insert.split_once("VALUES (")?;
@@ -109,7 +135,7 @@ mod tests {
 
     #[test]
     fn any_number_of_rows_is_there_in_order_under_the_numbers_that_are_told() {
-        for count in [0, 1, 2, 3, 31, 32, 33, 63, 64, 100] {
+        for count in [0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 100] {
             let connection = letters();
             insert(&connection, INSERT, &addresses(5, "before ")).unwrap();
             let all = addresses(count, "street ");

@@ -74,9 +74,8 @@ impl Place {
             drop(before);
             return false;
         }
-        // It has no place yet, or was woken for its deadline, or its runtime ends.
-        self.at = None;
-        if self.deadline <= Instant::now() {
+        // It has no place yet, or was woken for its deadline, or its runtime ends. In the first case the task looks at the clock.
+        if self.at.take().is_some() && self.deadline <= Instant::now() {
             return true;
         }
         table.next += 1;

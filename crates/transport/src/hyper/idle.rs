@@ -42,14 +42,14 @@ impl Idle {
 
     fn pop(&self, origin: &Origin) -> Option<Box<Connection>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        drop_expired(&mut waiting);
+        drop_expired(&mut waiting, Instant::now());
         let position = waiting.iter().rposition(|one| one.origin == *origin)?;
         waiting.remove(position).map(|one| one.connection)
     }
 
     fn push(&self, one: Waiting) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        drop_expired(&mut waiting);
+        drop_expired(&mut waiting, one.since);
         // Fewer than that in all are fewer of each, and then nobody has to count.
         if waiting.len() >= MAX_IDLE_PER_HOST
             && waiting.iter().filter(|other| other.origin == one.origin).count() >= MAX_IDLE_PER_HOST
@@ -64,8 +64,7 @@ impl Idle {
 }
 
 /// They stand in the order in which they came, so those that have waited too long stand first.
-fn drop_expired(waiting: &mut VecDeque<Waiting>) {
-    let now = Instant::now();
+fn drop_expired(waiting: &mut VecDeque<Waiting>, now: Instant) {
     while waiting.front().is_some_and(|one| now.saturating_duration_since(one.since) >= IDLE_TIMEOUT) {
         waiting.pop_front();
     }
