@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use asaanbill_transport::{
-    AttemptDeadline, DEFAULT_RESPONSE_LIMIT, Delivery, ResponseLimit, Transport, TransportError,
+    AttemptDeadline, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_RESPONSE_LIMIT, Delivery, ResponseLimit, Transport,
+    TransportError,
 };
 use asaanbill_wire::{Envelope, Message, SUCCESS, Scalar};
 use bytes::Bytes;
@@ -145,17 +146,17 @@ impl FromAnswer for Answer {
 }
 
 impl Hub {
-    /// Sends a request once, and reads its answer.
-    pub(crate) async fn attempt<E: Effect, T: FromAnswer>(
+    /// Sends a request once, and reads its answer. `headers` are asked for when it has its turn, so that nobody carries them.
+    pub(crate) async fn attempt<E: Effect, T: FromAnswer, H: IntoIterator<Item = (HeaderName, HeaderValue)>>(
         &self,
         request: &Request<E>,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+        headers: impl FnOnce() -> H,
         attempt: u32,
         deadline: Instant,
     ) -> Result<T, ClientError> {
         self.gate.pace(deadline).await?;
         let span = AttemptSpan::open(&self.base, &request.method, request.template, attempt);
-        let sent = self.request(request, headers, deadline)?;
+        let sent = self.request(request, headers(), deadline)?;
         // Through the pointer: a pointer to a transport is a transport too, with a future of its own around the other's.
         let exchanged = span.over(Transport::send(&*self.transport, sent)).await;
         let result = match exchanged {
@@ -182,8 +183,11 @@ impl Hub {
         *sent.headers_mut() = HeaderMap::with_capacity(HEADERS);
         sent.headers_mut().extend(headers);
         sent.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let attempt = Instant::now().checked_add(self.attempt_timeout).unwrap_or(deadline).min(deadline);
-        sent.extensions_mut().insert(AttemptDeadline(attempt));
+        // What a transport keeps to by itself needn't be said.
+        let attempt = Instant::now().checked_add(self.attempt_timeout).unwrap_or(deadline);
+        if self.attempt_timeout != DEFAULT_ATTEMPT_TIMEOUT || attempt > deadline {
+            sent.extensions_mut().insert(AttemptDeadline(attempt.min(deadline)));
+        }
         if self.answer_max != DEFAULT_RESPONSE_LIMIT {
             sent.extensions_mut().insert(ResponseLimit(self.answer_max));
         }

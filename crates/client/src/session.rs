@@ -67,7 +67,7 @@ pub(crate) struct Ready {
     login: Login,
     policy: RetryPolicy,
     deadline: Instant,
-    _lane: Lane,
+    lane: Lane,
 }
 
 impl Sessions {
@@ -83,7 +83,7 @@ impl Sessions {
         request: &Request<Read>,
         policy: RetryPolicy,
     ) -> Result<T, ClientError> {
-        let Ready { mut login, policy, deadline, _lane } = self.ready(policy).await?;
+        let Ready { mut login, policy, deadline, lane: _lane } = self.ready(policy).await?;
         let (mut attempt, mut renewed) = (1, false);
         loop {
             let error = match self.attempt(&login, request, attempt, deadline).await {
@@ -105,38 +105,46 @@ impl Sessions {
 
     /// Sends a request that creates. It is sent again in two cases only: it is proven that the hub hasn't seen it, or the
     /// hub says in its own envelope that it doesn't know the token.
-    pub(crate) async fn create<T: FromAnswer>(&self, ready: Ready, mut request: Request<Create>) -> Result<T, Unsent> {
-        let Ready { mut login, policy, deadline, _lane } = ready;
+    ///
+    /// A block in a function: an `async fn` has what it is given in memory twice.
+    pub(crate) fn create<T: FromAnswer>(
+        &self,
+        ready: Ready,
+        mut request: Request<Create>,
+    ) -> impl Future<Output = Result<T, Unsent>> {
+        let Ready { mut login, policy, deadline, lane } = ready;
         let (mut attempt, mut renewed) = (1, false);
-        loop {
-            let headers = match login.get() {
-                Some(session) => self.headers(session),
-                None => return Err(Unsent { request: Some(request), error: not_logged_in() }),
-            };
-            let attempted = {
-                let attempt = pin!(self.hub.attempt(&request, headers, attempt, deadline));
-                attempt.await
-            };
-            match Attempted::of(request, attempted) {
-                Attempted::Done(done) => return done.map_err(|error| Unsent { request: None, error }),
-                Attempted::Unauthenticated(unseen, error) if renewed => {
-                    return Err(Unsent { request: Some(unseen), error });
-                }
-                Attempted::Unauthenticated(unseen, error) => {
-                    match Box::pin(self.log_in_again(&login, error, &policy, deadline)).await {
-                        Ok(newer) => (login, renewed, request) = (newer, true, unseen),
-                        Err(error) => return Err(Unsent { request: Some(unseen), error }),
-                    }
-                }
-                Attempted::Unsent(unseen, error) => {
-                    attempt += 1;
-                    if !error.is_worth_another_try() {
+        async move {
+            let _lane = lane;
+            loop {
+                let attempted = {
+                    let Some(session) = login.get() else {
+                        return Err(Unsent { request: Some(request), error: not_logged_in() });
+                    };
+                    let attempt = pin!(self.hub.attempt(&request, || self.headers(session), attempt, deadline));
+                    attempt.await
+                };
+                match Attempted::of(request, attempted) {
+                    Attempted::Done(done) => return done.map_err(|error| Unsent { request: None, error }),
+                    Attempted::Unauthenticated(unseen, error) if renewed => {
                         return Err(Unsent { request: Some(unseen), error });
                     }
-                    if let Err(error) = Box::pin(self.wait(&policy, attempt, error, deadline)).await {
-                        return Err(Unsent { request: Some(unseen), error });
+                    Attempted::Unauthenticated(unseen, error) => {
+                        match Box::pin(self.log_in_again(&login, error, &policy, deadline)).await {
+                            Ok(newer) => (login, renewed, request) = (newer, true, unseen),
+                            Err(error) => return Err(Unsent { request: Some(unseen), error }),
+                        }
                     }
-                    request = unseen;
+                    Attempted::Unsent(unseen, error) => {
+                        attempt += 1;
+                        if !error.is_worth_another_try() {
+                            return Err(Unsent { request: Some(unseen), error });
+                        }
+                        if let Err(error) = Box::pin(self.wait(&policy, attempt, error, deadline)).await {
+                            return Err(Unsent { request: Some(unseen), error });
+                        }
+                        request = unseen;
+                    }
                 }
             }
         }
@@ -148,7 +156,7 @@ impl Sessions {
         let login = self.current();
         self.ensure(&login, &policy, deadline).await?;
         let lane = self.hub.gate.enter(deadline).await?;
-        Ok(Ready { login, policy, deadline, _lane: lane })
+        Ok(Ready { login, policy, deadline, lane })
     }
 
     /// The channel of the login.
@@ -165,7 +173,7 @@ impl Sessions {
         deadline: Instant,
     ) -> Result<T, ClientError> {
         let session = login.get().ok_or_else(not_logged_in)?;
-        self.hub.attempt(request, self.headers(session), attempt, deadline).await
+        self.hub.attempt(request, || self.headers(session), attempt, deadline).await
     }
 
     fn headers(&self, session: &Session) -> [(HeaderName, HeaderValue); 3] {
@@ -241,8 +249,8 @@ impl Sessions {
         let request = Request::login(Bytes::from(body));
         let mut attempt = 1;
         loop {
-            let username = (USERNAME.clone(), self.credentials.username.clone());
-            let error = match self.hub.attempt::<_, Data<LoginAnswer>>(&request, [username], attempt, deadline).await {
+            let username = || [(USERNAME.clone(), self.credentials.username.clone())];
+            let error = match self.hub.attempt::<_, Data<LoginAnswer>, _>(&request, username, attempt, deadline).await {
                 Ok(Data(answer)) => return session(&answer),
                 Err(error) => error,
             };

@@ -74,8 +74,10 @@ async fn a_refusal_leaves_the_key_free() {
 #[tokio::test(start_paused = true)]
 async fn a_resolution_waits_out_the_window() {
     let others = || listed(r#""identifier":"FS-BSCS-095","amount":"51""#);
+    // The paused clock, so that a slow machine's own seconds don't count.
+    let (began, sent_at) = (tokio::time::Instant::now(), "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap());
     let half = |builder| {
-        quick(builder).resolve_policy(
+        quick(builder).clock(move || sent_at + began.elapsed()).resolve_policy(
             ResolvePolicy::default()
                 .quiescence(Duration::from_secs(10))
                 .looks(Duration::from_secs(2), Duration::from_secs(4)),

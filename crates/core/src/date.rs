@@ -72,7 +72,7 @@ impl FromStr for DueDate {
             return Err(FieldError::missing(Field::DueDate));
         }
         let refused = |problem| FieldError::new(Field::DueDate, problem, value);
-        let (year, month, day) = split_year_first(value).ok_or(refused(Problem::Malformed))?;
+        let (year, month, day) = split_year_first(value).ok_or_else(|| refused(Problem::Malformed))?;
         let date = Date::new(year, month, day).map_err(|_| refused(Problem::NoSuchDay))?;
         Self::try_from(date).map_err(|_| refused(Problem::NoSuchDay))
     }

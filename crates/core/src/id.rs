@@ -57,8 +57,8 @@ macro_rules! id {
                 if !value.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(FieldError::new($field, Problem::Malformed, value));
                 }
-                let out_of_range = FieldError::new($field, Problem::OutOfRange, value);
-                value.parse::<u64>().ok().and_then(|n| Self::try_from(n).ok()).ok_or(out_of_range)
+                let number = value.parse::<u64>().ok().and_then(|n| Self::try_from(n).ok());
+                number.ok_or_else(|| FieldError::new($field, Problem::OutOfRange, value))
             }
         }
 

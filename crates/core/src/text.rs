@@ -15,10 +15,15 @@ pub(crate) fn check(field: Field, value: &str) -> Result<(), FieldError> {
     if value.trim().is_empty() {
         return Err(FieldError::missing(field));
     }
-    if value.chars().any(char::is_control) {
+    // Most are ASCII, which is looked at many bytes at once.
+    let (controls, characters) = match value.is_ascii() {
+        true => (value.bytes().any(|byte| byte.is_ascii_control()), value.len()),
+        false => (value.chars().any(char::is_control), value.chars().count()),
+    };
+    if controls {
         return Err(FieldError::new(field, Problem::Malformed, value));
     }
-    if value.chars().count() > TEXT_MAX_CHARS {
+    if characters > TEXT_MAX_CHARS {
         return Err(FieldError::new(field, Problem::TooLong, value));
     }
     Ok(())

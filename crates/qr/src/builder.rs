@@ -48,6 +48,9 @@ impl<T> ById<T> {
     }
 }
 
+/// How many fields of additional data a bill's code has: its number, its due date, the later amount.
+const TYPICAL_ADDITIONAL: usize = 3;
+
 impl MerchantCodeBuilder {
     pub(crate) fn new() -> MerchantCodeBuilder {
         MerchantCodeBuilder { fields: ById(vec![(Id::PAYLOAD_FORMAT, Given::Text("01".to_owned()))]) }
@@ -134,7 +137,8 @@ impl MerchantCodeBuilder {
         match self.fields.get_mut(Id::ADDITIONAL_DATA) {
             Some(Given::Template(fields)) => fields.put(field.into(), value.into()),
             Some(Given::Text(_)) | None => {
-                let fields = ById(vec![(field.into(), value.into())]);
+                let mut fields = ById(Vec::with_capacity(TYPICAL_ADDITIONAL));
+                fields.put(field.into(), value.into());
                 self.fields.put(Id::ADDITIONAL_DATA, Given::Template(fields));
             }
         }

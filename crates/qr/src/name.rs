@@ -36,14 +36,13 @@ pub struct MerchantName {
 impl MerchantName {
     /// Fits a title of any length and any characters.
     pub fn fit(title: &str) -> MerchantName {
-        if title.len() <= MAX_NAME_LENGTH && title.chars().all(is_plain) {
-            return MerchantName { plain: title.to_owned(), original: None, whole: true };
-        }
         let end = title.char_indices().nth(MAX_NAME_LENGTH).map_or(title.len(), |(end, _)| end);
-        let start = &title[..end];
+        let (start, whole) = (&title[..end], end == title.len());
+        if start.chars().all(is_plain) {
+            return MerchantName { plain: start.to_owned(), original: None, whole };
+        }
         let plain = start.chars().map(|character| if is_plain(character) { character } else { '?' }).collect();
-        let original = if start.chars().all(is_plain) { None } else { Some(start.to_owned()) };
-        MerchantName { plain, original, whole: end == title.len() }
+        MerchantName { plain, original: Some(start.to_owned()), whole }
     }
 
     /// The name for field 59: at most 25 printable ASCII characters.

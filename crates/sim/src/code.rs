@@ -28,7 +28,11 @@ const LANGUAGE: &str = "UR";
 
 /// The code's text. A payment without a PSID has none.
 pub(crate) fn qr_string(payment: &Payment) -> String {
-    payment.stage.psid().and_then(|psid| code(payment, psid.as_str()).ok()).map_or_else(String::new, |c| c.to_string())
+    payment
+        .stage
+        .psid()
+        .and_then(|psid| code(payment, psid.as_str()).ok())
+        .map_or_else(String::new, |code| code.encode())
 }
 
 /// What all codes have in common, checked once: a page of the list has a hundred codes.

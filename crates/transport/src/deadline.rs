@@ -4,7 +4,7 @@
 //! up, looked at whenever the runtime rests, and taken down. So the deadlines of a runtime wait in a table, and one task sleeps
 //! until the first of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
@@ -21,8 +21,30 @@ type Key = (Instant, u64);
 #[derive(Default)]
 struct Table {
     next: u64,
-    /// An entry is there as long as its task is.
-    runtimes: HashMap<Id, Waiting>,
+    /// An entry is there as long as its task is. A program has one or a few: too few for a map.
+    runtimes: Vec<(Id, Waiting)>,
+}
+
+impl Table {
+    fn of(&mut self, runtime: Id) -> Option<&mut Waiting> {
+        self.runtimes.iter_mut().find(|(id, _)| *id == runtime).map(|(_, waiting)| waiting)
+    }
+
+    /// What waits on the runtime that is current, begun if nothing does yet.
+    fn of_current(&mut self, until: Instant) -> (Id, &mut Waiting) {
+        let runtime = Handle::current();
+        let id = runtime.id();
+        let at = self.runtimes.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+            self.runtimes.push((id, Waiting::start(&runtime, until)));
+            self.runtimes.len() - 1
+        });
+        (id, &mut self.runtimes[at].1)
+    }
+
+    fn remove(&mut self, runtime: Id) -> Option<Waiting> {
+        let at = self.runtimes.iter().position(|(id, _)| *id == runtime)?;
+        Some(self.runtimes.swap_remove(at).1)
+    }
 }
 
 /// What waits on a runtime.
@@ -66,7 +88,7 @@ impl Place {
     fn is_over(&mut self, context: &Context<'_>) -> bool {
         let mut table = table();
         if let Some((runtime, key)) = &self.at
-            && let Some(waker) = table.runtimes.get_mut(runtime).and_then(|waiting| waiting.wakers.get_mut(key))
+            && let Some(waker) = table.of(*runtime).and_then(|waiting| waiting.wakers.get_mut(key))
         {
             let before = (!waker.will_wake(context.waker())).then(|| mem::replace(waker, context.waker().clone()));
             // Not under the lock: with a waker somebody else's things may go.
@@ -79,13 +101,13 @@ impl Place {
             return true;
         }
         table.next += 1;
-        let (runtime, key) = (Handle::current(), (self.deadline, table.next));
-        let waiting = table.runtimes.entry(runtime.id()).or_insert_with(|| Waiting::start(&runtime, self.deadline));
+        let key = (self.deadline, table.next);
+        let (runtime, waiting) = table.of_current(self.deadline);
         waiting.wakers.insert(key, context.waker().clone());
         if self.deadline < waiting.until {
             waiting.earlier.notify_one();
         }
-        self.at = Some((runtime.id(), key));
+        self.at = Some((runtime, key));
         false
     }
 }
@@ -93,7 +115,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some((runtime, key)) = &self.at else { return };
-        let waker = table().runtimes.get_mut(runtime).and_then(|waiting| waiting.wakers.remove(key));
+        let waker = table().of(*runtime).and_then(|waiting| waiting.wakers.remove(key));
         // Not under the lock, as above.
         drop(waker);
     }
@@ -122,7 +144,7 @@ impl Watch {
     /// Says when the next one is due.
     fn wake_those_due(&self) -> Option<Instant> {
         let mut table = table();
-        let waiting = table.runtimes.get_mut(&self.0)?;
+        let waiting = table.of(self.0)?;
         let later = waiting.wakers.split_off(&(Instant::now(), u64::MAX));
         let due = mem::replace(&mut waiting.wakers, later);
         let next = waiting.wakers.first_key_value().map(|((until, _), _)| *until);
@@ -138,7 +160,7 @@ impl Watch {
 impl Drop for Watch {
     /// Whoever came in the last moment, or survives the runtime, finds another place.
     fn drop(&mut self) {
-        let waiting = table().runtimes.remove(&self.0);
+        let waiting = table().remove(self.0);
         waiting.into_iter().flat_map(|waiting| waiting.wakers.into_values()).for_each(Waker::wake);
     }
 }
@@ -164,7 +186,7 @@ mod tests {
 
     /// How many wait on this runtime.
     fn waiting() -> usize {
-        table().runtimes.get(&Handle::current().id()).map_or(0, |waiting| waiting.wakers.len())
+        table().of(Handle::current().id()).map_or(0, |waiting| waiting.wakers.len())
     }
 
     async fn seconds_of(deadline: u32, work: Option<u32>) -> (u64, bool) {
@@ -209,7 +231,7 @@ mod tests {
         assert_eq!(waiting(), 0);
         advance(SECOND * 31).await;
         tokio::task::yield_now().await;
-        assert!(!table().runtimes.contains_key(&Handle::current().id()), "and the task is gone");
+        assert!(table().of(Handle::current().id()).is_none(), "and the task is gone");
     }
 
     #[test]

@@ -61,38 +61,42 @@ impl HyperTransport {
     }
 
     /// One exchange. `evidence` outlives it, so that a deadline that cuts it off finds what had happened by then.
-    async fn exchange(
+    ///
+    /// A block in a function: an `async fn` has what it is given in memory twice.
+    fn exchange(
         &self,
         admitted: Admitted,
         origin: &Origin,
         evidence: &mut Evidence,
-    ) -> Result<Response<Bytes>, TransportError> {
+    ) -> impl Future<Output = Result<Response<Bytes>, TransportError>> {
         let Admitted { request, limits } = admitted;
-        let mut connection = match self.idle.take(origin) {
-            Some(connection) => connection,
-            // Boxed, as it is rare and large: otherwise each request would carry the room for it.
-            None => Box::pin(self.connector.connect(request.uri())).await?,
-        };
-        evidence.watch = connection.begin(limits.deadline);
+        async move {
+            let mut connection = match self.idle.take(origin) {
+                Some(connection) => connection,
+                // Boxed, as it is rare and large: otherwise each request would carry the room for it.
+                None => Box::pin(self.connector.connect(request.uri())).await?,
+            };
+            evidence.watch = connection.begin(limits.deadline);
 
-        let answer = {
-            let asking = pin!(connection.ask(request));
-            asking.await
-        };
-        let answer = answer.map_err(|error| evidence.verdict(kind_of(&error)).with_source(error))?;
-        let (parts, body) = answer.into_parts();
-        evidence.status = Some(parts.status);
-        let body = {
-            let reading = pin!(connection.read(body, limits.response));
-            reading.await
-        };
-        let body = body.map_err(|unreadable| unreadable.after(parts.status, |error| kind_of(error)))?;
+            let answer = {
+                let asking = pin!(connection.ask(request));
+                asking.await
+            };
+            let answer = answer.map_err(|error| evidence.verdict(kind_of(&error)).with_source(error))?;
+            let (parts, body) = answer.into_parts();
+            evidence.status = Some(parts.status);
+            let body = {
+                let reading = pin!(connection.read(body, limits.response));
+                reading.await
+            };
+            let body = body.map_err(|unreadable| unreadable.after(parts.status, |error| kind_of(error)))?;
 
-        self.idle.keep(origin, connection);
-        let mut answer = Response::from_parts(parts, body);
-        // hyper's own notes, such as the reason phrase.
-        answer.extensions_mut().clear();
-        Ok(answer)
+            self.idle.keep(origin, connection);
+            let mut answer = Response::from_parts(parts, body);
+            // hyper's own notes, such as the reason phrase.
+            answer.extensions_mut().clear();
+            Ok(answer)
+        }
     }
 }
 

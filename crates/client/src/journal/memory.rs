@@ -31,7 +31,8 @@ pub struct MemoryJournal {
 #[derive(Default)]
 struct State {
     last: u64,
-    open: BTreeMap<IntentId, Open>,
+    /// In boxes: a tree moves its neighbours with each that comes or goes.
+    open: BTreeMap<IntentId, Box<Open>>,
     taken: HashMap<Identifier, IntentId>,
     known: Capped<Identifier, Known>,
     batches: Capped<BulkRequestId, ()>,
@@ -108,12 +109,13 @@ impl State {
             self.chunks.insert(key.clone(), Chunk { rows, digest, closed: None, intent: id }, CHUNKS_MAX);
             key
         });
-        self.open.insert(id, Open { intent: intent.clone(), chunk });
+        self.open.insert(id, Box::new(Open { intent: intent.clone(), chunk }));
         Ok(Begun::Noted(intent, known))
     }
 
     fn close(&mut self, id: IntentId, how: Closed) {
-        let Some(Open { intent, chunk }) = self.open.remove(&id) else { return };
+        let Some(open) = self.open.remove(&id) else { return };
+        let Open { intent, chunk } = *open;
         match &intent.wanted {
             Wanted::Add(new) => {
                 if let Some(identifier) = new.identifier() {

@@ -49,26 +49,34 @@ impl<'c> Creating<'c> {
 
     /// Sends it. After an error that leaves the outcome unknown the intent stays open; after any other the hub has done
     /// nothing, and it is closed.
-    pub(crate) async fn send<T: FromAnswer>(self, request: Request<Create>) -> Result<(T, Noted<'c>), ClientError> {
+    ///
+    /// A block in a function: an `async fn` has what it is given in memory twice.
+    pub(crate) fn send<T: FromAnswer>(
+        self,
+        request: Request<Create>,
+    ) -> impl Future<Output = Result<(T, Noted<'c>), ClientError>> {
         let Self { client, ready, intent, before: _ } = self;
-        let answered = {
-            let creating = pin!(client.sessions().create(ready, request));
-            creating.await
-        };
-        let error = match answered {
-            Ok(answer) => return Ok((answer, Noted { client, intent })),
-            Err(unsent) => unsent.error,
-        };
-        if error.is_outcome_unknown() {
-            tracing::warn!(intent = intent.id.get(), "the outcome is unknown; the intent stays open");
-            return Err(error.intended(intent));
+        let creating = client.sessions().create(ready, request);
+        async move {
+            let answered = {
+                let creating = pin!(creating);
+                creating.await
+            };
+            let error = match answered {
+                Ok(answer) => return Ok((answer, Noted { client, intent })),
+                Err(unsent) => unsent.error,
+            };
+            if error.is_outcome_unknown() {
+                tracing::warn!(intent = intent.id.get(), "the outcome is unknown; the intent stays open");
+                return Err(error.intended(intent));
+            }
+            let how = match error.kind() {
+                ErrorKind::NotSent => Closed::NotSent,
+                _ => Closed::Refused(crate::ops::outcomes_of(&error, intent.wanted.count())),
+            };
+            Noted { client, intent }.close(how).await;
+            Err(error)
         }
-        let how = match error.kind() {
-            ErrorKind::NotSent => Closed::NotSent,
-            _ => Closed::Refused(crate::ops::outcomes_of(&error, intent.wanted.count())),
-        };
-        Noted { client, intent }.close(how).await;
-        Err(error)
     }
 }
 

@@ -56,10 +56,13 @@ impl Connection {
     }
 
     /// Sends a request and reads the answer's head.
-    pub(super) async fn ask(&mut self, request: Request<Bytes>) -> Result<Response<Incoming>, hyper::Error> {
+    pub(super) fn ask(
+        &mut self,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Result<Response<Incoming>, hyper::Error>> {
         let host = request.uri().authority().and_then(|authority| self.host(authority));
         let answer = self.sender.send_request(in_origin_form(request, host).map(Full::new));
-        self.drive(pin!(answer)).await
+        async move { self.drive(pin!(answer)).await }
     }
 
     /// The header is nearly always that of the request before.
@@ -71,8 +74,13 @@ impl Connection {
     }
 
     /// Reads the answer's body.
-    pub(super) async fn read(&mut self, body: Incoming, limit: usize) -> Result<Bytes, Unreadable<hyper::Error>> {
-        self.drive(pin!(read_whole(body, limit))).await
+    pub(super) fn read(
+        &mut self,
+        body: Incoming,
+        limit: usize,
+    ) -> impl Future<Output = Result<Bytes, Unreadable<hyper::Error>>> {
+        let whole = read_whole(body, limit);
+        async move { self.drive(pin!(whole)).await }
     }
 
     /// Whether another request can go over it: the server hasn't closed it, nor sent anything that nobody asked for,
