@@ -56,10 +56,9 @@ impl<'c> Creating<'c> {
         request: Request<Create>,
     ) -> impl Future<Output = Result<(T, Noted<'c>), ClientError>> {
         let Self { client, ready, intent, before: _ } = self;
-        let creating = client.sessions().create(ready, request);
         async move {
             let answered = {
-                let creating = pin!(creating);
+                let creating = pin!(client.sessions().create(ready, request));
                 creating.await
             };
             let error = match answered {

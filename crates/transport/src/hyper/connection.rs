@@ -74,13 +74,8 @@ impl Connection {
     }
 
     /// Reads the answer's body.
-    pub(super) fn read(
-        &mut self,
-        body: Incoming,
-        limit: usize,
-    ) -> impl Future<Output = Result<Bytes, Unreadable<hyper::Error>>> {
-        let whole = read_whole(body, limit);
-        async move { self.drive(pin!(whole)).await }
+    pub(super) async fn read(&mut self, body: Incoming, limit: usize) -> Result<Bytes, Unreadable<hyper::Error>> {
+        self.drive(pin!(read_whole(body, limit))).await
     }
 
     /// Whether another request can go over it: the server hasn't closed it, nor sent anything that nobody asked for,
