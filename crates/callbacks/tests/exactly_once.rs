@@ -14,6 +14,9 @@ use crate::world::{World, psid};
 /// The numbers of the story. Bills come one after another on the first three; the last is an open QR code.
 const PSIDS: [char; 4] = ['A', 'B', 'C', 'T'];
 
+/// Longer than a receiver's leases last.
+const LEASE: Duration = Duration::from_secs(16);
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// The next bill on a number, once the one before it is paid; on the QR code nothing.
@@ -113,7 +116,11 @@ impl Story {
             Step::Handler(deed) => self.world.ledger.plan([deed]),
             Step::Settle if self.well => self.world.settle().await,
             Step::Settle => {}
-            Step::Restart => self.world = self.world.restart(|_| {}).await,
+            Step::Restart => {
+                self.world = self.world.restart(|_| {}).await;
+                // What the receiver before was at is the next one's when the lease ends, and the clock stands still.
+                tokio::time::advance(LEASE).await;
+            }
         }
         self
     }

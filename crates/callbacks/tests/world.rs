@@ -210,7 +210,9 @@ impl World {
     pub(crate) async fn until(&self, what: &str, happened: impl AsyncFn(&Self) -> bool) {
         let begun = std::time::Instant::now();
         while !happened(self).await {
-            assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
+            if begun.elapsed() > PATIENCE {
+                panic!("in vain: {what}\n{}", self.receiver.metrics().await.unwrap_or_default());
+            }
             // Lets the workers work.
             tokio::task::yield_now().await;
         }
