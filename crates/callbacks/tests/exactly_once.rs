@@ -15,7 +15,7 @@ use crate::world::{World, psid};
 const PSIDS: [char; 4] = ['A', 'B', 'C', 'T'];
 
 /// Longer than a receiver's leases last.
-const LEASE: Duration = Duration::from_secs(16);
+const LEASES_OVER: Duration = Duration::from_secs(16);
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -119,7 +119,7 @@ impl Story {
             Step::Restart => {
                 self.world = self.world.restart(|_| {}).await;
                 // What the receiver before was at is the next one's when the lease ends, and the clock stands still.
-                tokio::time::advance(LEASE).await;
+                tokio::time::advance(LEASES_OVER).await;
             }
         }
         self

@@ -115,6 +115,7 @@ impl Sessions {
         let Ready { mut login, policy, deadline, lane } = ready;
         let (mut attempt, mut renewed) = (1, false);
         async move {
+            // Held to the end.
             let _lane = lane;
             loop {
                 let attempted = {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use asaanbill_client::core::{Fields, NewPayment, PaymentKind};
-use asaanbill_client::transport::{Transport, TransportError, from_fn};
+use asaanbill_client::transport::{AttemptDeadline, Transport, TransportError, from_fn};
 use asaanbill_client::{Client, ClientBuilder, RetryPolicy};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -26,6 +26,11 @@ impl Asked {
 
     pub(crate) fn header(&self, request: usize, name: &str) -> String {
         self.0.lock().unwrap()[request].headers()[name].to_str().unwrap().into()
+    }
+
+    /// When the attempt ends, if the request says so.
+    pub(crate) fn deadline(&self, request: usize) -> Option<AttemptDeadline> {
+        self.0.lock().unwrap()[request].extensions().get().copied()
     }
 
     pub(crate) fn body(&self, request: usize) -> String {

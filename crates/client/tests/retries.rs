@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use asaanbill_client::raw::{Create, Read, Request};
-use asaanbill_client::transport::{ErrorKind as Failure, TransportError};
+use asaanbill_client::transport::{AttemptDeadline, DEFAULT_ATTEMPT_TIMEOUT, ErrorKind as Failure, TransportError};
 use asaanbill_client::{ClientBuilder, ErrorKind, Limits, PageRequest, RetryPolicy};
 use http::StatusCode;
 
@@ -79,6 +79,25 @@ async fn the_hub_says_when_to_come_again() {
     let (hub, asked) = client_with([ok(LOGIN), busy("61")], quick);
     let error = hub.payments(PageRequest::default()).await.unwrap_err();
     assert_eq!((error.retry_after(), asked.lines().len()), (Some(Duration::from_secs(61)), 2));
+}
+
+/// What the transport keeps to by itself isn't said; what differs from it is, and the total caps it.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_says_its_end_where_the_transport_would_not_keep_it() {
+    let seconds = Duration::from_secs;
+    for (attempt, total, said) in [
+        (DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_ATTEMPT_TIMEOUT, None),
+        (DEFAULT_ATTEMPT_TIMEOUT, seconds(29), Some(seconds(29))),
+        (seconds(5), seconds(60), Some(seconds(5))),
+        (seconds(50), seconds(60), Some(seconds(50))),
+        (Duration::MAX, seconds(60), Some(seconds(60))),
+    ] {
+        let set = |builder: ClientBuilder| builder.attempt_timeout(attempt).retry(RetryPolicy::never().total(total));
+        let (hub, asked) = client_with([ok(LOGIN), ok(EMPTY)], set);
+        hub.payments(PageRequest::default()).await.unwrap();
+        let end = said.map(|said| AttemptDeadline(tokio::time::Instant::now() + said));
+        assert_eq!(asked.deadline(1), end, "{attempt:?} of {total:?}");
+    }
 }
 
 /// A hub that hangs: the attempt's time-out, and the total caps the last attempt.

@@ -15,6 +15,9 @@ const ROWS_MAX: usize = 32;
 /// So few rows, or fewer, have a statement for just their number.
 const FEW_ROWS: usize = 4;
 
+/// How many statements for one row have kept texts for several. A program has a few dozen; one that makes them up starts anew.
+const TEXTS_MAX: usize = 128;
+
 /// Inserts rows. `insert` is the statement for one of them, such as `INSERT INTO letters (address, text) VALUES ($1, $2)`; after
 /// the values may come what is to happen on a conflict. `value` says what stands in a row's column, both counted from 0.
 ///
@@ -51,8 +54,8 @@ pub fn insert_rows<'v>(
     Ok(inserted)
 }
 
-/// How many of so many rows go into the next statement. Otherwise powers of two: every number of rows is made of few statements, and
-/// those stay compiled.
+/// How many of so many rows go into the next statement: all of a few, otherwise a power of two. So every number of rows is made of few
+/// statements, and those stay compiled.
 fn together(rows: usize) -> usize {
     if rows <= FEW_ROWS { rows } else { 1 << rows.min(ROWS_MAX).ilog2() }
 }
@@ -60,12 +63,15 @@ fn together(rows: usize) -> usize {
 /// Statements for several rows, by the statement for one and by how many.
 type Texts = HashMap<String, HashMap<usize, Arc<str>>>;
 
-/// The statement for several rows. It is put together once: a program has few of them, and uses them all the time.
+/// The statement for several rows, put together once.
 fn text(insert: &str, count: usize) -> Result<Arc<str>, StorageError> {
     static TEXTS: LazyLock<Mutex<Texts>> = LazyLock::new(Mutex::default);
     let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = texts.get(insert).and_then(|counts| counts.get(&count)) {
         return Ok(Arc::clone(known));
+    }
+    if texts.len() >= TEXTS_MAX {
+        texts.clear();
     }
     let text: Arc<str> = repeated(insert, count)?.into();
     texts.entry(insert.to_owned()).or_default().insert(count, Arc::clone(&text));
