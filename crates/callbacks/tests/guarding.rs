@@ -63,6 +63,20 @@ async fn settings_that_are_not_allowed_are_all_named() {
 }
 
 #[tokio::test]
+async fn waits_of_a_second_to_a_week_are_allowed() {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+    let second = Duration::from_secs(1);
+    let allowed = async |wait| {
+        let builder = Receiver::builder(Location::Memory, Hub::default().client(), Ledger::default());
+        builder.confirm_schedule([wait]).build().await.is_ok()
+    };
+    let just = Duration::from_millis(1);
+    for (wait, expected) in [(second - just, false), (second, true), (WEEK, true), (WEEK + just, false)] {
+        assert_eq!(allowed(wait).await, expected, "{wait:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_flood_is_bounded() {
     let mut limits = Limits::default();
     limits.unresolved = 3;

@@ -2,8 +2,8 @@
 //!
 //! `cargo xtask bench client [-- --quick] [--only hyper|reqwest|in-process|import]`. Floors are measured in the same run, interleaved
 //! with the client; medians of the rounds. CPU is that of the one thread that the client runs on, and so needs Linux; elsewhere it is
-//! the time on the wall. `--profile hyper|floor|reqwest|none COUNT IN_FLIGHT` only adds so many bills, so many at once, for a
-//! profiler to look at.
+//! the time on the wall. `--profile hyper|floor|reqwest|none|in-process COUNT IN_FLIGHT` only adds so many bills, so many at once,
+//! for a profiler to look at.
 
 #![allow(
     clippy::unwrap_used,
@@ -176,6 +176,14 @@ async fn by_hand(floor: &Floor, bills: &[NewPayment], in_flight: usize) -> f64 {
 /// Adds and nothing else, over a transport, or over none: then the hub is a function. Or the floor alone.
 fn profile(what: &str, count: usize, in_flight: usize) {
     let bills: Vec<_> = (0..count).map(|number| NewPayment::Psid(bill(number))).collect();
+    if what == "in-process" {
+        let cpu = runtime().block_on(async {
+            let (_sim, client) = with_simulator().await;
+            adds(&client, &bills, in_flight).await
+        });
+        println!("{:.2} µs an add", cpu * 1e6);
+        return;
+    }
     let hub = stub::serve();
     if what == "floor" {
         let floor = Floor::hyper(&hub);
@@ -237,14 +245,19 @@ fn against_reqwest(size: Size, in_flight: usize) -> Line {
     })
 }
 
-/// One add after another, through client and simulator, SQLite in memory.
+/// A client of a simulator in this process, SQLite in memory, logged in.
+async fn with_simulator() -> (Sim, Client) {
+    let sim = Sim::builder().build().await.unwrap();
+    let client = Client::builder().base_url("http://localhost").credentials("demo", "demo").transport(sim.transport());
+    let client = client.build().unwrap();
+    client.log_in().await.unwrap();
+    (sim, client)
+}
+
+/// One add after another, through client and simulator.
 fn in_process(size: Size) -> Line {
     let micros = runtime().block_on(async {
-        let sim = Sim::builder().build().await.unwrap();
-        let client =
-            Client::builder().base_url("http://localhost").credentials("demo", "demo").transport(sim.transport());
-        let client = client.build().unwrap();
-        client.log_in().await.unwrap();
+        let (_sim, client) = with_simulator().await;
         let mut times = Vec::new();
         for number in 0..size.rounds * size.adds / 5 {
             let new = NewPayment::Psid(bill(number));

@@ -1,4 +1,5 @@
-//! The simulator's clock: everything that has a time has it from here.
+//! The simulator's clock: everything that has a time has it from here, in whole microseconds, as stores keep it: otherwise a clock
+//! that stands would go back by less than one of them when its store is read.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -42,7 +43,7 @@ const GLANCE: Duration = Duration::from_secs(60);
 
 impl Clock {
     fn new(course: Course) -> Self {
-        Self(Arc::new(Inner { course: Mutex::new(course), changes: watch::Sender::new(0) }))
+        Self(Arc::new(Inner { course: Mutex::new(course.whole()), changes: watch::Sender::new(0) }))
     }
 
     /// The system's time.
@@ -108,7 +109,7 @@ impl Clock {
     fn change(&self, to: impl FnOnce(Timestamp) -> Course) {
         {
             let mut course = self.lock();
-            *course = to(course.now());
+            *course = to(course.now()).whole();
         }
         self.0.changes.send_modify(|changes| *changes += 1);
     }
@@ -136,6 +137,15 @@ impl Clock {
 }
 
 impl Course {
+    /// In whole microseconds, so that it is the same when it was stored.
+    fn whole(self) -> Self {
+        match self {
+            Self::Real => Self::Real,
+            Self::Frozen(at) => Self::Frozen(whole(at)),
+            Self::Scaled { since, from, speed } => Self::Scaled { since: whole(since), from: whole(from), speed },
+        }
+    }
+
     fn now(self) -> Timestamp {
         match self {
             Self::Real => system_time(),
@@ -160,9 +170,15 @@ impl Course {
     }
 }
 
+/// The system's time, in whole microseconds.
 #[expect(clippy::disallowed_methods, reason = "this is the outermost layer: all others ask the clock")]
 pub(crate) fn system_time() -> Timestamp {
-    Timestamp::now()
+    whole(Timestamp::now())
+}
+
+/// Cut to whole microseconds.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 impl Default for Clock {
@@ -197,8 +213,28 @@ mod tests {
         clock.advance(SignedDuration::from_hours(1));
         assert_eq!(other.now().to_string(), "1970-01-01T01:00:00Z");
         other.set(Timestamp::MAX);
+        let last = clock.now();
         clock.advance(SignedDuration::from_hours(1));
-        assert_eq!(clock.now(), Timestamp::MAX);
+        assert_eq!(clock.now(), last);
+        assert!(Timestamp::MAX.duration_since(last) < SignedDuration::from_micros(1));
+    }
+
+    /// What a store gives back is what it was given.
+    #[test]
+    fn times_are_whole_microseconds() {
+        let odd = Timestamp::new(1_736_486_550, 123_456_789).unwrap();
+        let cut = Timestamp::new(1_736_486_550, 123_456_000).unwrap();
+        let clock = Clock::frozen(odd);
+        assert_eq!(clock.now(), cut);
+        clock.advance(SignedDuration::from_nanos(1_999));
+        assert_eq!(clock.now(), cut + SignedDuration::from_micros(1));
+        clock.set(odd);
+        assert_eq!(clock.now(), cut);
+        clock.scale(NonZeroU32::MIN);
+        clock.resume();
+        clock.freeze();
+        assert_eq!(clock.now().subsec_nanosecond() % 1_000, 0);
+        assert_eq!(Clock::real().now().subsec_nanosecond() % 1_000, 0);
     }
 
     #[test]

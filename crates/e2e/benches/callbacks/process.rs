@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -17,12 +17,6 @@ const ARGUMENT: &str = "under-load";
 
 /// Threads that serve.
 const THREADS: usize = 2;
-
-/// How long what was posted may take to be handled.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How often it is looked.
-const GLANCE: Duration = Duration::from_millis(20);
 
 /// Runs what this process is to be, if it is a child of the bench.
 pub(crate) fn child() -> Option<ExitCode> {
@@ -90,25 +84,15 @@ impl Running {
         line.trim().parse().map_err(|_| format!("a program under load said {line:?} to {word}").into())
     }
 
-    /// Waits until so many events are handled. Says the most memory that was seen meanwhile.
+    /// Waits until so many events are handled.
     ///
     /// # Errors
     ///
     /// If that takes too long.
-    #[allow(clippy::disallowed_methods, reason = "it is another process, and is asked now and then")]
-    pub(crate) fn handles(&mut self, count: u64) -> Outcome<u64> {
-        let begun = Instant::now();
-        let mut most = self.memory()?;
-        loop {
-            let handled = self.say("handled")?;
-            most = most.max(self.memory()?);
-            if handled >= count {
-                return Ok(most);
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err(format!("{handled} of {count} are handled after {PATIENCE:?}").into());
-            }
-            std::thread::sleep(GLANCE);
+    pub(crate) fn handles(&mut self, count: u64) -> Outcome {
+        match self.say(&format!("handled {count}"))? {
+            handled if handled < count => Err(format!("{handled} of {count} are handled, and no more come").into()),
+            _ => Ok(()),
         }
     }
 
@@ -118,10 +102,30 @@ impl Running {
     ///
     /// If the system says something unreadable.
     pub(crate) fn memory(&self) -> Outcome<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most memory that it had since [`forget_peak`](Self::forget_peak), in KiB.
+    ///
+    /// # Errors
+    ///
+    /// If the system says something unreadable.
+    pub(crate) fn peak(&self) -> Outcome<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// From now on the most memory is that which it has from now on. Where the system can't, it stays that of all its life.
+    pub(crate) fn forget_peak(&self) {
+        const PEAK: &str = "5";
+        let _ = fs::write(format!("/proc/{}/clear_refs", self.child.id()), PEAK);
+    }
+
+    fn status(&self, name: &str) -> Outcome<u64> {
         let path = format!("/proc/{}/status", self.child.id());
         let Ok(status) = fs::read_to_string(path) else { return Ok(0) };
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("a status without VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.ok_or_else(|| format!("a status without {name}"))?;
+        Ok(value.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// The processor time that its threads have had so far, where the system says.

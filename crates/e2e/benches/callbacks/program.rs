@@ -1,8 +1,9 @@
 //! The receiver, with a hub in its process in which every bill is paid, and a handler that books in the inbox's transaction.
 
 use std::io::BufRead as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use asaanbill_callbacks::{
     BulkRecord, Confirmed, HandlerError, Handling, HubError, HubRecords, Inbox, Limits, PageRequest, PostgresHandler,
@@ -13,12 +14,15 @@ use asaanbill_storage::tokio_postgres::{NoTls, connect};
 use async_trait::async_trait;
 use tokio::net::TcpListener;
 
+/// How long it is waited at most until as many events are handled as were asked for.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 const LEDGER: &str = "CREATE TABLE ledger (key TEXT NOT NULL)";
 
 /// Serves on a listener, and does what standard input says, until that ends.
 pub(super) async fn serve(store: &str, listener: TcpListener) -> crate::Outcome {
-    let (away, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let (inbox, ledger) = (store.parse::<Inbox>()?, Ledger(Arc::clone(&count)));
+    let (away, handled) = (Arc::new(AtomicBool::new(false)), Arc::new(Handled::default()));
+    let (inbox, ledger) = (store.parse::<Inbox>()?, Ledger(Arc::clone(&handled)));
     let handling = match &inbox {
         Inbox::Sqlite(_) => Handling::in_sqlite(ledger),
         _ => {
@@ -32,21 +36,46 @@ pub(super) async fn serve(store: &str, listener: TcpListener) -> crate::Outcome 
     limits.lookups_per_second = None;
     let hub = Hub(Arc::clone(&away));
     let receiver = Receiver::builder(inbox, hub, handling).limits(limits).sweep(None).build().await?;
-    let obeying = tokio::task::spawn_blocking(move || obey(&away, &count));
+    let obeying = tokio::task::spawn_blocking(move || obey(&away, &handled));
     tokio::select! {
         served = receiver.serve(listener, std::future::pending()) => Ok(served?),
         _ = obeying => Ok(()),
     }
 }
 
-fn obey(away: &AtomicBool, count: &AtomicU64) {
+/// Answers each word with how many events are handled: `handled N` when there are so many, or when that takes too long.
+fn obey(away: &AtomicBool, handled: &Handled) {
     for word in std::io::stdin().lock().lines().map_while(Result::ok) {
         match word.as_str() {
             "away" => away.store(true, Ordering::Relaxed),
             "back" => away.store(false, Ordering::Relaxed),
             _ => {}
         }
-        crate::say(&count.load(Ordering::Relaxed).to_string());
+        let wanted = word.strip_prefix("handled ").and_then(|wanted| wanted.parse().ok());
+        crate::say(&handled.wait_for(wanted.unwrap_or_default()).to_string());
+    }
+}
+
+/// How many events are handled.
+#[derive(Default)]
+struct Handled {
+    count: Mutex<u64>,
+    more: Condvar,
+}
+
+impl Handled {
+    /// Counts one. Says how many there were before.
+    fn add(&self) -> u64 {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count += 1;
+        self.more.notify_one();
+        *count - 1
+    }
+
+    fn wait_for(&self, wanted: u64) -> u64 {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.more.wait_timeout_while(count, PATIENCE, |count| *count < wanted);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -81,11 +110,11 @@ impl HubRecords for Hub {
 }
 
 /// Books each payment, and counts.
-struct Ledger(Arc<AtomicU64>);
+struct Ledger(Arc<Handled>);
 
 impl SqliteHandler for Ledger {
     fn handle(&self, event: &Confirmed, tx: &rusqlite::Connection) -> Result<(), HandlerError> {
-        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.0.add() == 0 {
             tx.execute_batch(LEDGER)?;
         }
         tx.prepare_cached("INSERT INTO ledger VALUES (?1)")?.execute([event.effect_key()])?;
@@ -97,7 +126,7 @@ impl SqliteHandler for Ledger {
 impl PostgresHandler for Ledger {
     async fn handle(&self, event: &Confirmed, tx: &PostgresTransaction) -> Result<(), HandlerError> {
         tx.execute("INSERT INTO ledger VALUES ($1)", &[&event.effect_key()]).await?;
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.add();
         Ok(())
     }
 }

@@ -58,13 +58,14 @@ fn measure(args: &Args, report: &mut Report, name: &str, store: &str, least: u64
         load::run(&posts, CONNECTIONS, args.pick(Duration::from_secs(1), Duration::from_millis(50)))?;
     }
     let backlog = posts.sent() - before;
+    receiver.forget_peak();
     receiver.say("back")?;
     let back = Instant::now();
     receiver.handles(before + 1)?;
     let noticed = Instant::now();
     let first = receiver.say("handled")?;
-    let most = receiver.handles(posts.sent())?;
-    let drained = rate(posts.sent() - first, noticed.elapsed());
+    receiver.handles(posts.sent())?;
+    let (drained, most) = (rate(posts.sent() - first, noticed.elapsed()), receiver.peak()?);
     let what = |of: &str| format!("{backlog} events after an outage, {name}: {of}");
     report.alone(what("noticed after"), Amount::Time(noticed - back), Bound::Within(Amount::Time(NOTICED_WITHIN)));
     report.alone(what("drained"), drained, Bound::From(Amount::Rate(least)));
