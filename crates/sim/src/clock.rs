@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// One clock for a whole simulator. Cheap to clone; clones show the same time.
+/// One clock for a whole simulator. Cheap to clone; clones show the same time. It counts whole microseconds: what is finer in a time that it
+/// is given is cut off.
 #[derive(Clone)]
 pub struct Clock(Arc<Inner>);
 
