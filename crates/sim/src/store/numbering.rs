@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::tx::{contradiction, senseless};
 
 /// The first six digits of each PSID: AsaanBill's number in 1BILL's routing, as in the guide's samples. (implied)
-pub(super) const PSID_PREFIX: u32 = 100_139;
+const PSID_PREFIX: &str = "100139";
 
 /// How many digits follow the prefix.
 const PSID_SEQUENCE_DIGITS: usize = 18;
@@ -78,12 +78,6 @@ fn psid(number: u64) -> Result<Psid, StorageError> {
     format!("{PSID_PREFIX}{number:0PSID_SEQUENCE_DIGITS$}").parse().map_err(contradiction)
 }
 
-/// The number of a PSID that begins with [`PSID_PREFIX`].
-pub(super) fn number_of_psid(psid: &str) -> Result<i64, StorageError> {
-    let digits = psid.get(psid.len().saturating_sub(PSID_SEQUENCE_DIGITS)..).unwrap_or_default();
-    digits.parse().map_err(contradiction)
-}
-
 /// The numbers that a set of commands may use.
 #[derive(Clone, Debug)]
 pub(crate) enum Numbering {
@@ -129,7 +123,7 @@ impl Numbering {
 
 #[cfg(test)]
 mod tests {
-    use super::{Numbering, Seed, number_of_psid, psid};
+    use super::{Numbering, Seed};
     use asaanbill_core::{ChannelId, Identifier};
 
     fn channel(number: u64) -> ChannelId {
@@ -145,14 +139,6 @@ mod tests {
         assert_eq!(taken.psid(channel(23), None, id).unwrap().as_str(), "100139000000154854584585");
         assert!(taken.psid(channel(23), None, id).is_err());
         assert!(taken.payment(channel(23), None, 0).is_err());
-    }
-
-    #[test]
-    fn a_psid_tells_its_number() {
-        for number in [0, 1, 154_854_584_585, 999_999_999_999_999_999] {
-            assert_eq!(number_of_psid(psid(number).unwrap().as_str()).unwrap(), i64::try_from(number).unwrap());
-        }
-        assert!(number_of_psid("100139 and so on").is_err());
     }
 
     /// Each of seed, channel, identifier and place in its sequence counts, and the time at which it is asked doesn't.

@@ -1,7 +1,5 @@
 //! Statements on SQLite: each is done when it returns.
 
-use std::sync::LazyLock;
-
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob};
 use asaanbill_storage::rusqlite::types::{ToSqlOutput, ValueRef};
 use asaanbill_storage::rusqlite::{self, Connection, ToSql, params_from_iter};
@@ -11,7 +9,6 @@ use send_wrapper::SendWrapper;
 
 use super::book::{Entry, Key};
 use super::load::{IDENTIFIERS, identifier, without_psid};
-use super::numbering::{PSID_PREFIX, number_of_psid};
 use super::outbox::OUTBOX;
 use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Wanted, senseless};
 
@@ -61,42 +58,36 @@ fn rows<R>(
     Ok(())
 }
 
-/// The largest number that a record has, and the last PSID of ours. Both come from the end of an index, without the machinery of `MAX`.
-static LAST: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT (SELECT id FROM payments ORDER BY id DESC LIMIT 1),
-         (SELECT psid FROM payments WHERE psid >= '{PSID_PREFIX}' AND psid < '{}' ORDER BY psid DESC LIMIT 1)",
-        PSID_PREFIX + 1
-    )
-});
+/// A counter's column.
+fn name(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Payments => "payment",
+        Counter::Psids => "psid",
+    }
+}
 
 impl SqliteTx<'_> {
-    /// The next number of each sequence. There is one writer, so nobody else counts on from the same records.
-    fn next(&self) -> Result<(i64, i64), StorageError> {
-        let read = |row: &Row<'_>| {
-            let psid = row.text_or_null(1)?.map_or(Ok(0), number_of_psid)?;
-            Ok((after(row.int_or_null(0)?.unwrap_or_default(), 1)?, after(psid, 1)?))
-        };
-        let mut next = Vec::with_capacity(1);
-        rows(&mut self.0.prepare_cached(&LAST)?, &[], &read, &mut next)?;
-        next.pop().ok_or_else(|| senseless("a query without a row"))
-    }
-
+    /// Takes numbers of both sequences. In two statements: for RETURNING, SQLite makes a table of its own each time. There is one
+    /// writer, so nothing comes between.
     fn take(&self, records: usize, psids: usize) -> Result<Numbers, StorageError> {
         if records == 0 && psids == 0 {
             return Ok(Numbers::default());
         }
-        let (record, psid) = self.next()?;
-        Ok(Numbers {
-            records: (record..after(record, records)?).collect(),
-            psids: (psid..after(psid, psids)?).collect(),
-        })
+        let select = "SELECT payment, psid FROM counters";
+        let mut next = Vec::new();
+        rows(&mut self.0.prepare_cached(select)?, &[], &|row| Ok((row.int(0)?, row.int(1)?)), &mut next)?;
+        let (record, psid) = next.pop().ok_or_else(|| senseless("the counters are missing"))?;
+        let after = |first: i64, count: usize| {
+            i64::try_from(count)
+                .ok()
+                .and_then(|count| first.checked_add(count))
+                .ok_or_else(|| senseless("too many numbers"))
+        };
+        let (last_record, last_psid) = (after(record, records)?, after(psid, psids)?);
+        let update = "UPDATE counters SET payment = ?1, psid = ?2";
+        self.0.prepare_cached(update)?.execute([last_record, last_psid])?;
+        Ok(Numbers { records: (record..last_record).collect(), psids: (psid..last_psid).collect() })
     }
-}
-
-fn after(number: i64, count: usize) -> Result<i64, StorageError> {
-    let after = i64::try_from(count).ok().and_then(|count| number.checked_add(count));
-    after.ok_or_else(|| senseless("too many numbers"))
 }
 
 impl Tx for SqliteTx<'_> {
@@ -180,15 +171,13 @@ impl Tx for SqliteTx<'_> {
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
-        let (payment, psid) = self.next()?;
-        Ok(match counter {
-            Counter::Payments => payment,
-            Counter::Psids => psid,
-        })
+        let select = format!("SELECT {} FROM counters", name(counter));
+        let found = self.query_one(&select, &[], |row| row.int(0)).await?;
+        found.ok_or_else(|| senseless("a counter is missing"))
     }
 
-    /// The records say it.
-    async fn put_counter(&self, _: Counter, _: i64) -> Result<(), StorageError> {
+    async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
+        self.execute(&format!("UPDATE counters SET {} = $1", name(counter)), &[next.into()]).await?;
         Ok(())
     }
 

@@ -174,7 +174,7 @@ pub(crate) trait Tx: Sync {
     /// The number that is taken next.
     fn counter(&self, counter: Counter) -> impl Future<Output = Result<i64, StorageError>> + Send;
 
-    /// Lets a sequence go on from a number, unless it goes on from the records.
+    /// Lets a sequence go on from a number.
     fn put_counter(&self, counter: Counter, next: i64) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// Keeps everybody else from changing anything until the transaction ends.

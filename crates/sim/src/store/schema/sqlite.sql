@@ -52,8 +52,6 @@ CREATE TABLE bulk_requests (
 ) WITHOUT ROWID;
 CREATE INDEX bulk_requests_due ON bulk_requests (due_at) WHERE due_at IS NOT NULL;
 
--- Records and PSIDs are numbered in sequence: neighbours in time are neighbours in the index. The next number is the one after the
--- last that is here.
 CREATE TABLE payments (
     id INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL,
@@ -104,6 +102,10 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
 CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL;
+
+-- Records and PSIDs are numbered in sequence: neighbours in time are neighbours in the index.
+CREATE TABLE counters (payment INTEGER NOT NULL, psid INTEGER NOT NULL);
+INSERT INTO counters VALUES (1, 1);
 
 -- Call-backs that are owed, written in the transaction that causes them. The deliveries are the table `outbox`'s.
 CREATE TABLE callbacks (
