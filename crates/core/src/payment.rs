@@ -12,8 +12,8 @@ use crate::{Amount, Event, InvalidTransition, NewPayment, PaymentId, PaymentStat
 
 /// What the hub holds of one payment.
 ///
-/// Its methods are rules: each looks at the record and an argument, and returns a [`Change`] for a store to commit.
-/// None mutates the record.
+/// Its methods are rules, and those of its [`Stage`]: each looks at the record and an argument, and returns a [`Change`] for a store
+/// to commit. None mutates the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
     /// The record's number.
@@ -30,6 +30,9 @@ pub struct Payment {
 
 /// Where a payment stands, with what belongs to that status and nothing else: a paid one has an instant, a draft no
 /// PSID.
+///
+/// What becomes of a payment other than by paying depends on nothing else of it, so a store that approves thousands needn't load them
+/// whole. `id` is the payment's own number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Accepted, no PSID yet.
@@ -89,6 +92,71 @@ impl Stage {
             Self::Processed { paid_at, .. } => Some(*paid_at),
             _ => None,
         }
+    }
+
+    /// The worker takes the draft up.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn schedule(&self, id: PaymentId, now: Timestamp) -> Result<Change, Refused> {
+        self.change(id, Event::Schedule, Self::InProcess, now)
+    }
+
+    /// The record gets its PSID.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn assign(&self, id: PaymentId, psid: Psid, now: Timestamp) -> Result<Change, Refused> {
+        // Another PSID than the one that it has is no repeat.
+        if self.psid().is_some_and(|own| own != psid) {
+            return Err(Refused::Invalid(InvalidTransition { status: self.status(), event: Event::Assign }));
+        }
+        self.change(id, Event::Assign, Self::Approved { psid }, now)
+    }
+
+    /// A newer payment takes over the PSID.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says: a paid record is never touched. (Guide, Add Payment, note 3)
+    pub fn supersede(&self, id: PaymentId, now: Timestamp) -> Result<Change, Refused> {
+        let psid = self.psid_for(Event::Supersede)?;
+        self.change(id, Event::Supersede, Self::Discarded { psid }, now)
+    }
+
+    /// The record can't get a PSID. `why` is for a person.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn fail(&self, id: PaymentId, why: &str, now: Timestamp) -> Result<Change, Refused> {
+        self.change(id, Event::Fail, Self::Errored { why: why.into() }, now)
+    }
+
+    /// A newer payment on the identifier, `by`, got the PSID first.
+    ///
+    /// # Errors
+    ///
+    /// As the table of [`PaymentStatus::after`] says.
+    pub fn overtake(&self, id: PaymentId, by: PaymentId, now: Timestamp) -> Result<Change, Refused> {
+        let why = alloc::format!("Overtaken by payment {by} on the same identifier");
+        self.change(id, Event::Overtake, Self::Errored { why: why.into() }, now)
+    }
+
+    fn change(&self, id: PaymentId, event: Event, to: Self, at: Timestamp) -> Result<Change, Refused> {
+        let from = self.status();
+        let status = from.after(event)?;
+        debug_assert_eq!(status, to.status(), "the stage is that of the event");
+        Ok(Change { id, from, to, at })
+    }
+
+    /// The bill number that an event needs.
+    fn psid_for(&self, event: Event) -> Result<Psid, Refused> {
+        let status = self.status();
+        status.after(event)?;
+        self.psid().ok_or(Refused::Invalid(InvalidTransition { status, event }))
     }
 }
 
@@ -166,79 +234,16 @@ impl Payment {
     /// [`PayRefused`] if the record can't be paid now, or the sum isn't exactly what is owed.
     pub fn pay(&self, amount: Amount, now: Timestamp) -> Result<Settlement, PayRefused> {
         let due = self.payable_at(now)?;
-        let psid = self.psid_for(Event::Pay).map_err(Unpayable::Status)?;
+        let psid = self.stage.psid_for(Event::Pay).map_err(Unpayable::Status)?;
         let paid = Stage::Processed { psid, amount_paid: amount, paid_at: now };
         match due {
             Due::PayersChoice => Ok(Settlement::Another(paid)),
             Due::Exactly(due) if due == amount => {
-                Ok(Settlement::This(self.change(Event::Pay, paid, now).map_err(Unpayable::Status)?))
+                let change = self.stage.change(self.id, Event::Pay, paid, now);
+                Ok(Settlement::This(change.map_err(Unpayable::Status)?))
             }
             Due::Exactly(due) => Err(PayRefused::WrongAmount { due }),
         }
-    }
-
-    /// The worker takes the draft up.
-    ///
-    /// # Errors
-    ///
-    /// As the table of [`PaymentStatus::after`] says.
-    pub fn schedule(&self, now: Timestamp) -> Result<Change, Refused> {
-        self.change(Event::Schedule, Stage::InProcess, now)
-    }
-
-    /// The record gets its PSID.
-    ///
-    /// # Errors
-    ///
-    /// As the table of [`PaymentStatus::after`] says.
-    pub fn assign(&self, psid: Psid, now: Timestamp) -> Result<Change, Refused> {
-        // Another PSID than the one that it has is no repeat.
-        if self.stage.psid().is_some_and(|own| own != psid) {
-            return Err(Refused::Invalid(InvalidTransition { status: self.status(), event: Event::Assign }));
-        }
-        self.change(Event::Assign, Stage::Approved { psid }, now)
-    }
-
-    /// A newer payment takes over the PSID.
-    ///
-    /// # Errors
-    ///
-    /// As the table of [`PaymentStatus::after`] says: a paid record is never touched. (Guide, Add Payment, note 3)
-    pub fn supersede(&self, now: Timestamp) -> Result<Change, Refused> {
-        let psid = self.psid_for(Event::Supersede)?;
-        self.change(Event::Supersede, Stage::Discarded { psid }, now)
-    }
-
-    /// The record can't get a PSID.
-    ///
-    /// # Errors
-    ///
-    /// As the table of [`PaymentStatus::after`] says.
-    pub fn fail(&self, why: &str, now: Timestamp) -> Result<Change, Refused> {
-        self.change(Event::Fail, Stage::Errored { why: why.into() }, now)
-    }
-
-    /// A newer payment on the identifier got the PSID first.
-    ///
-    /// # Errors
-    ///
-    /// As the table of [`PaymentStatus::after`] says.
-    pub fn overtake(&self, by: PaymentId, now: Timestamp) -> Result<Change, Refused> {
-        let why = alloc::format!("Overtaken by payment {by} on the same identifier");
-        self.change(Event::Overtake, Stage::Errored { why: why.into() }, now)
-    }
-
-    fn change(&self, event: Event, to: Stage, at: Timestamp) -> Result<Change, Refused> {
-        let status = self.status().after(event)?;
-        debug_assert_eq!(status, to.status(), "the stage is that of the event");
-        Ok(Change { id: self.id, from: self.status(), to, at })
-    }
-
-    /// The bill number that an event needs.
-    fn psid_for(&self, event: Event) -> Result<Psid, Refused> {
-        let status = self.status();
-        status.after(event)?;
-        self.stage.psid().ok_or(Refused::Invalid(InvalidTransition { status, event }))
     }
 }
 
@@ -247,13 +252,6 @@ mod tests {
     use super::{Payment, Stage};
     use crate::{Event, Fields, NewPayment, PaymentKind, PaymentStatus, Refused};
     use jiff::Timestamp;
-
-    fn payment(stage: Stage) -> Payment {
-        let fields = Fields { title: Some("Ali Tuck Shop"), ..Fields::default() };
-        let new = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
-        let id = "25".parse().unwrap();
-        Payment { stage, ..Payment::draft(id, new, Timestamp::UNIX_EPOCH) }
-    }
 
     fn stages() -> [Stage; 6] {
         let psid = "100139100100154854584585".parse().unwrap();
@@ -273,21 +271,20 @@ mod tests {
     fn methods_follow_the_table() {
         let now = Timestamp::from_second(60).unwrap();
         let psid = "100139100100154854584585".parse().unwrap();
+        let [id, by] = ["25", "26"].map(|number| number.parse().unwrap());
         for stage in stages() {
-            let payment = payment(stage);
-            let by = "26".parse().unwrap();
             let results = [
-                (Event::Schedule, payment.schedule(now)),
-                (Event::Assign, payment.assign(psid, now)),
-                (Event::Supersede, payment.supersede(now)),
-                (Event::Fail, payment.fail("no number left", now)),
-                (Event::Overtake, payment.overtake(by, now)),
+                (Event::Schedule, stage.schedule(id, now)),
+                (Event::Assign, stage.assign(id, psid, now)),
+                (Event::Supersede, stage.supersede(id, now)),
+                (Event::Fail, stage.fail(id, "no number left", now)),
+                (Event::Overtake, stage.overtake(id, by, now)),
             ];
             for (event, result) in results {
                 if let Ok(change) = &result {
-                    assert_eq!((change.id, change.from, change.at), (payment.id, payment.status(), now));
+                    assert_eq!((change.id, change.from, change.at), (id, stage.status(), now));
                 }
-                assert_eq!(result.map(|change| change.to.status()), payment.status().after(event), "{event:?}");
+                assert_eq!(result.map(|change| change.to.status()), stage.status().after(event), "{event:?}");
             }
         }
     }
@@ -304,14 +301,17 @@ mod tests {
 
     #[test]
     fn a_record_without_an_identifier_shows_its_number() {
-        assert_eq!(payment(Stage::Draft).shown_identifier(), "25");
+        let fields = Fields { title: Some("Ali Tuck Shop"), ..Fields::default() };
+        let new = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
+        let payment = Payment::draft("25".parse().unwrap(), new, Timestamp::UNIX_EPOCH);
+        assert_eq!(payment.shown_identifier(), "25");
     }
 
     #[test]
     fn another_psid_is_no_repeat() {
         let [_, _, approved, ..] = stages();
         let (same, other) = (approved.psid().unwrap(), "100139100100154854584586".parse().unwrap());
-        let assign = |psid| payment(approved.clone()).assign(psid, Timestamp::UNIX_EPOCH);
+        let assign = |psid| approved.assign("25".parse().unwrap(), psid, Timestamp::UNIX_EPOCH);
         assert_eq!(assign(same), Err(Refused::AlreadySo));
         assert!(matches!(assign(other), Err(Refused::Invalid(_))));
     }
@@ -319,6 +319,6 @@ mod tests {
     #[test]
     fn a_repeat_is_already_so() {
         let [_, _, _, _, discarded, _] = stages();
-        assert_eq!(payment(discarded).supersede(Timestamp::UNIX_EPOCH), Err(Refused::AlreadySo));
+        assert_eq!(discarded.supersede("25".parse().unwrap(), Timestamp::UNIX_EPOCH), Err(Refused::AlreadySo));
     }
 }

@@ -71,7 +71,7 @@ impl Ledger {
                 Outcome::Approved { psid, discard } => self.approve(row.id, psid, discard),
                 Outcome::AlreadySo => {}
                 Outcome::Overtaken { by } => {
-                    let change = self.payments[&row.id].overtake(by, self.now()).unwrap();
+                    let change = self.payments[&row.id].stage.overtake(row.id, by, self.now()).unwrap();
                     self.commit(change);
                 }
             }
@@ -113,12 +113,12 @@ impl Ledger {
     fn approve(&mut self, id: PaymentId, psid: Psid, discard: Option<PaymentId>) {
         let now = self.now();
         if let Some(earlier) = discard {
-            let change = self.payments[&earlier].supersede(now).unwrap();
+            let change = self.payments[&earlier].stage.supersede(earlier, now).unwrap();
             self.commit(change);
         }
-        let scheduled = self.payments[&id].schedule(now).unwrap();
+        let scheduled = self.payments[&id].stage.schedule(id, now).unwrap();
         self.commit(scheduled);
-        let assigned = self.payments[&id].assign(psid, now).unwrap();
+        let assigned = self.payments[&id].stage.assign(id, psid, now).unwrap();
         self.commit(assigned);
         if let Some(identifier) = self.payments[&id].new.identifier().cloned() {
             let state = self.state(Some(&identifier)).after_approval(id, psid);

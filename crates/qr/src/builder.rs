@@ -1,59 +1,71 @@
 //! Building a code.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::QrError;
-use crate::field::{Additional, MAX_VALUE_LENGTH, PAKISTANI_RUPEE};
+use crate::field::{Additional, PAKISTANI_RUPEE};
 use crate::merchant::{Initiation, MerchantCode, Tip, taken_apart};
 use crate::name::MerchantName;
 use crate::raast::{self, RaastAccount, RaastDate};
 use crate::rules::{self, Node, Value};
-use crate::tlv::{self, Id};
+use crate::tlv::Id;
 
 /// Gathers a code's fields, in any order, and builds the code with its fields in the order of their ids and the checksum
 /// last. A field that is given again replaces the one given before.
 ///
-/// Nothing is checked until [`build`](Self::build), which reports all problems at once. `Debug` shows which fields are
-/// given, without their values.
-#[derive(Clone, PartialEq, Eq)]
+/// Nothing is checked until [`build`](Self::build), which reports all problems at once. A clone costs two allocations, so what many
+/// codes have in common is given once. `Debug` shows which fields are given, without their values.
+#[derive(Clone)]
 pub struct MerchantCodeBuilder {
-    fields: ById<Given>,
+    /// What is given, in the order in which it is written.
+    given: Vec<Given>,
+    /// The values, one behind the other as they came. One that was replaced stays.
+    values: String,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-enum Given {
-    Text(String),
-    Template(ById<String>),
+/// A part of a code, and where its value stands among the values.
+#[derive(Clone, Copy)]
+struct Given {
+    id: Id,
+    part: Part,
+    start: usize,
+    end: usize,
 }
 
-/// Fields in the order of their ids, each at most once. There are a dozen: too few for a tree.
-#[derive(Clone, PartialEq, Eq)]
-struct ById<T>(Vec<(Id, T)>);
-
-impl<T> ById<T> {
-    fn put(&mut self, id: Id, value: T) {
-        match self.0.binary_search_by_key(&id, |(known, _)| *known) {
-            Ok(at) => self.0[at].1 = value,
-            Err(at) => self.0.insert(at, (id, value)),
-        }
-    }
-
-    fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        self.0.iter_mut().find(|(known, _)| *known == id).map(|(_, value)| value)
-    }
-
-    fn remove(&mut self, id: Id) {
-        self.0.retain(|(known, _)| *known != id);
-    }
+/// A field is a text, or a template with fields behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Text,
+    Template,
+    Field(Id),
 }
 
-/// How many fields of additional data a bill's code has: its number, its due date, the later amount.
-const TYPICAL_ADDITIONAL: usize = 3;
+/// What most codes are given: so many parts, in so many bytes.
+const TYPICAL_PARTS: usize = 16;
+const TYPICAL_VALUES: usize = 192;
 
 impl MerchantCodeBuilder {
     pub(crate) fn new() -> MerchantCodeBuilder {
-        MerchantCodeBuilder { fields: ById(vec![(Id::PAYLOAD_FORMAT, Given::Text("01".to_owned()))]) }
+        let (given, values) = (Vec::with_capacity(TYPICAL_PARTS), String::with_capacity(TYPICAL_VALUES));
+        MerchantCodeBuilder { given, values }.object(Id::PAYLOAD_FORMAT, "01")
+    }
+
+    fn put(&mut self, id: Id, part: Part, value: &str) {
+        let start = self.values.len();
+        self.values.push_str(value);
+        let given = Given { id, part, start, end: self.values.len() };
+        match self.given.binary_search_by_key(&(id, part), |known| (known.id, known.part)) {
+            Ok(at) => self.given[at] = given,
+            Err(at) => self.given.insert(at, given),
+        }
+    }
+
+    fn remove(&mut self, id: Id) {
+        self.given.retain(|given| given.id != id);
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (Id, Part, &str)> {
+        self.given.iter().map(|given| (given.id, given.part, &self.values[given.start..given.end]))
     }
 
     /// How often the code is meant to be paid (01). Optional in EMVCo's rules.
@@ -75,25 +87,25 @@ impl MerchantCodeBuilder {
     }
 
     /// The merchant's category (52): four digits of ISO 18245.
-    pub fn category(self, category: impl Into<String>) -> Self {
+    pub fn category(self, category: impl AsRef<str>) -> Self {
         self.object(Id::CATEGORY, category)
     }
 
     /// The currency (53): three digits of ISO 4217.
-    pub fn currency(self, currency: impl Into<String>) -> Self {
+    pub fn currency(self, currency: impl AsRef<str>) -> Self {
         self.object(Id::CURRENCY, currency)
     }
 
     /// The amount (54): digits with at most one point, above zero, at most 13 characters, and at most two decimal places
     /// if the currency is the rupee. It is written as given. Without one the payer chooses.
-    pub fn amount(self, amount: impl Into<String>) -> Self {
+    pub fn amount(self, amount: impl AsRef<str>) -> Self {
         self.object(Id::AMOUNT, amount)
     }
 
     /// The tip or fee (55 to 57).
     pub fn tip(mut self, tip: Tip<'_>) -> Self {
-        self.fields.remove(Id::TIP_FIXED);
-        self.fields.remove(Id::TIP_PERCENTAGE);
+        self.remove(Id::TIP_FIXED);
+        self.remove(Id::TIP_PERCENTAGE);
         match tip {
             Tip::Prompt => self.object(Id::TIP, "01"),
             Tip::Fixed(fee) => self.object(Id::TIP, "02").object(Id::TIP_FIXED, fee),
@@ -102,12 +114,12 @@ impl MerchantCodeBuilder {
     }
 
     /// The country (58): two capital letters of ISO 3166-1.
-    pub fn country(self, country: impl Into<String>) -> Self {
+    pub fn country(self, country: impl AsRef<str>) -> Self {
         self.object(Id::COUNTRY, country)
     }
 
     /// The merchant's name (59): 1 to 25 printable ASCII characters. [`MerchantName::fit`] makes one of any title.
-    pub fn name(self, name: impl Into<String>) -> Self {
+    pub fn name(self, name: impl AsRef<str>) -> Self {
         self.object(Id::NAME, name)
     }
 
@@ -122,31 +134,28 @@ impl MerchantCodeBuilder {
     }
 
     /// The merchant's city (60): 1 to 15 printable ASCII characters.
-    pub fn city(self, city: impl Into<String>) -> Self {
+    pub fn city(self, city: impl AsRef<str>) -> Self {
         self.object(Id::CITY, city)
     }
 
     /// The postal code (61): 1 to 10 printable ASCII characters.
-    pub fn postal_code(self, postal_code: impl Into<String>) -> Self {
+    pub fn postal_code(self, postal_code: impl AsRef<str>) -> Self {
         self.object(Id::POSTAL_CODE, postal_code)
     }
 
     /// A field of the additional data (62), by name or by id. All of them together, with four more characters each, have
     /// at most 99 characters.
-    pub fn additional(mut self, field: impl Into<Id>, value: impl Into<String>) -> Self {
-        match self.fields.get_mut(Id::ADDITIONAL_DATA) {
-            Some(Given::Template(fields)) => fields.put(field.into(), value.into()),
-            Some(Given::Text(_)) | None => {
-                let mut fields = ById(Vec::with_capacity(TYPICAL_ADDITIONAL));
-                fields.put(field.into(), value.into());
-                self.fields.put(Id::ADDITIONAL_DATA, Given::Template(fields));
-            }
+    pub fn additional(mut self, field: impl Into<Id>, value: impl AsRef<str>) -> Self {
+        let id = Id::ADDITIONAL_DATA;
+        if !self.given.iter().any(|given| given.id == id && given.part == Part::Template) {
+            self = self.template(id, &[]);
         }
+        self.put(id, Part::Field(field.into()), value.as_ref());
         self
     }
 
     /// The bill's number (62/01): 1 to 25 printable ASCII characters. In a bill's code it is the payer's identifier.
-    pub fn bill_number(self, number: impl Into<String>) -> Self {
+    pub fn bill_number(self, number: impl AsRef<str>) -> Self {
         self.additional(Additional::BillNumber, number)
     }
 
@@ -156,7 +165,7 @@ impl MerchantCodeBuilder {
     }
 
     /// The amount that is due after the due date (62/51), of the same form as [`amount`](Self::amount).
-    pub fn amount_after_due_date(self, amount: impl Into<String>) -> Self {
+    pub fn amount_after_due_date(self, amount: impl AsRef<str>) -> Self {
         self.additional(raast::LATER_AMOUNT, amount)
     }
 
@@ -169,18 +178,19 @@ impl MerchantCodeBuilder {
     }
 
     /// Any field, by its id: a card scheme's account (02 to 25), or a template that is already written.
-    pub fn object(mut self, id: Id, value: impl Into<String>) -> Self {
-        self.fields.put(id, Given::Text(value.into()));
+    pub fn object(mut self, id: Id, value: impl AsRef<str>) -> Self {
+        self.remove(id);
+        self.put(id, Part::Text, value.as_ref());
         self
     }
 
     /// Any template, by its id and its fields: another scheme's account (26 to 51), or an unreserved one (80 to 99).
     pub fn template(mut self, id: Id, fields: &[(Id, &str)]) -> Self {
-        let mut given = ById(Vec::with_capacity(fields.len()));
+        self.remove(id);
+        self.put(id, Part::Template, "");
         for (sub, value) in fields {
-            given.put(*sub, (*value).to_owned());
+            self.put(id, Part::Field(*sub), value);
         }
-        self.fields.put(id, Given::Template(given));
         self
     }
 
@@ -191,45 +201,34 @@ impl MerchantCodeBuilder {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid), with every departure from EMVCo's rules in
     /// [`QrError::problems`]: missing, too long, of the wrong form, at odds with another field.
     pub fn build(&self) -> Result<MerchantCode, QrError> {
-        let nodes: Vec<Node<'_>> = self
-            .fields
-            .0
-            .iter()
-            .map(|(id, given)| match given {
-                Given::Text(text) => Node { id: *id, value: taken_apart(*id, text) },
-                Given::Template(fields) => {
-                    let fields = fields.0.iter().map(|(sub, value)| (*sub, value.as_str())).collect();
-                    Node { id: *id, value: Value::Template(fields) }
-                }
-            })
-            .collect();
-        let problems = rules::problems(&nodes);
-        if !problems.is_empty() {
-            return Err(QrError::invalid(problems));
+        let mut nodes: Vec<Node<'_>> = Vec::with_capacity(self.given.len());
+        for (id, part, value) in self.parts() {
+            match (part, nodes.last_mut()) {
+                (Part::Text, _) => nodes.push(Node { id, value: taken_apart(id, value) }),
+                (Part::Field(sub), Some(Node { value: Value::Template(fields), .. })) => fields.push((sub, value)),
+                // No field comes before its template.
+                (Part::Template | Part::Field(_), _) => nodes.push(Node { id, value: Value::Template(Vec::new()) }),
+            }
         }
-        Ok(MerchantCode::from_checked(self.fields.0.iter().map(|(id, given)| (*id, given.written()))))
+        let problems = rules::problems(&nodes);
+        if problems.is_empty() { Ok(MerchantCode::from_checked(&nodes)) } else { Err(QrError::invalid(problems)) }
     }
 }
 
-impl Given {
-    fn written(&self) -> Cow<'_, str> {
-        match self {
-            Given::Text(text) => Cow::Borrowed(text),
-            Given::Template(fields) => {
-                let mut text = String::with_capacity(MAX_VALUE_LENGTH);
-                for (sub, value) in &fields.0 {
-                    tlv::write(&mut text, *sub, value);
-                }
-                Cow::Owned(text)
-            }
-        }
+/// The same fields with the same values, in whatever order they were given.
+impl PartialEq for MerchantCodeBuilder {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts().eq(other.parts())
     }
 }
+
+impl Eq for MerchantCodeBuilder {}
 
 impl fmt::Debug for MerchantCodeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MerchantCodeBuilder ")?;
-        f.debug_set().entries(self.fields.0.iter().map(|(id, _)| id)).finish()
+        let fields = self.given.iter().filter(|given| !matches!(given.part, Part::Field(_)));
+        f.debug_set().entries(fields.map(|given| given.id)).finish()
     }
 }
 
@@ -284,6 +283,15 @@ mod tests {
         assert_eq!((code.name(), code.tip(), code.get(Id::TIP_PERCENTAGE)), (Some("C"), Some(Tip::Prompt), None));
         let code = plain().object(Id::ADDITIONAL_DATA, "0701x").bill_number("17").build().unwrap();
         assert_eq!(code.get(Id::ADDITIONAL_DATA), Some("010217"));
+    }
+
+    #[test]
+    fn builders_are_equal_if_their_codes_would_be() {
+        let again = plain().name("C").city("D").name("A").city("B");
+        assert!(again == plain() && again.clone() == again);
+        assert!(plain().name("C") != plain() && plain().bill_number("17") != plain());
+        let (text, template) = (plain().object(Id::known(91), ""), plain().template(Id::known(91), &[]));
+        assert!(text != template);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A merchant-presented code, as read or as built.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,12 +121,17 @@ impl MerchantCode {
     }
 
     /// For the builder, whose rules are stricter than the invariant: writes the fields, and the checksum behind them.
-    pub(crate) fn from_checked<'f>(fields: impl ExactSizeIterator<Item = (Id, Cow<'f, str>)>) -> MerchantCode {
+    pub(crate) fn from_checked(nodes: &[Node<'_>]) -> MerchantCode {
         let mut text = String::with_capacity(TYPICAL_LENGTH);
-        let mut places = Vec::with_capacity(fields.len());
-        for (id, value) in fields {
-            tlv::write(&mut text, id, &value);
-            places.push(Place { id, start: text.len() - value.len(), end: text.len() });
+        let mut places = Vec::with_capacity(nodes.len());
+        for Node { id, value } in nodes {
+            tlv::write_header(&mut text, *id, rules::value_length(value));
+            let start = text.len();
+            match value {
+                Value::Text(value) => text.push_str(value),
+                Value::Template(fields) => fields.iter().for_each(|(sub, value)| tlv::write(&mut text, *sub, value)),
+            }
+            places.push(Place { id: *id, start, end: text.len() });
         }
         text.push_str(CRC_HEADER);
         let checksum = crc::spelled(crc::checksum(&text));
@@ -305,6 +309,13 @@ impl fmt::Display for MerchantCode {
     }
 }
 
+/// The code's text, without a copy of it.
+impl From<MerchantCode> for String {
+    fn from(code: MerchantCode) -> String {
+        code.text
+    }
+}
+
 impl fmt::Debug for MerchantCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -361,6 +372,13 @@ mod tests {
             (kind, Some(offset), message),
             "{text:?}"
         );
+    }
+
+    #[test]
+    fn debug_tells_the_language_and_not_the_name() {
+        let code = MerchantCode::builder().object(Id::known(2), "4").category("8220").currency("586").country("PK");
+        let code = code.name("A").city("B").language("UR", "علی", None).build().unwrap();
+        assert_eq!(format!("{:?}", code.language().unwrap()), r#"Language { code: Some("UR"), .. }"#);
     }
 
     #[test]

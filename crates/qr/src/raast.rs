@@ -299,8 +299,38 @@ mod tests {
         check_account(&"A".repeat(33), "SCBLPKKX1", "PK36SCBL000000112345670", &["28/00", "28/01", "28/02"]);
         check_account("d131-dda6", "scblpkkx", "pk36scbl0000001123456702", &["28/00", "28/01", "28/02"]);
         check_account("A", "SCB1PKKX", "GB36SCBL0000001123456702", &["28/01", "28/02"]);
+        check_account("A", "SCBLPKKX", "XK36SCBL0000001123456702", &["28/02"]);
+        check_account("A", "SCBLPKKX", "PX36SCBL0000001123456702", &["28/02"]);
         check_account("A", "SCBLPKKX", "PK36SC1L0000001123456702", &["28/02"]);
         check_account("A", "SCBLPKKX", "PKX6SCBL0000001123456702", &["28/02"]);
+    }
+
+    #[test]
+    fn an_account_tells_its_parts() {
+        let account = RaastAccount::new("A", "SCBLPKKX", PUBLIC_IBAN).unwrap();
+        assert_eq!((account.guid(), account.bic(), account.iban()), ("A", "SCBLPKKX", PUBLIC_IBAN));
+    }
+
+    /// A code is read whatever its account is; only a Pakistani one with right check digits checks out.
+    #[test]
+    fn what_was_read_checks_out_or_not() {
+        let plain = MerchantCode::builder().category("8220").currency("586").country("PK").name("A").city("B");
+        for (iban, good) in
+            [(PUBLIC_IBAN, true), ("PK37SCBL0000001123456702", false), ("GB82WEST12345698765432", false), ("PK", false)]
+        {
+            let account = [(GUID, "A"), (BIC, "SCBLPKKX"), (IBAN, iban)];
+            let code = plain.clone().template(Id::RAAST_ACCOUNT, &account).build().unwrap();
+            assert_eq!(code.raast().unwrap().iban_checks_out(), good, "{iban}");
+        }
+        assert!(check_digits_hold("GB82WEST12345698765432"));
+    }
+
+    #[test]
+    fn debug_tells_the_bank_and_not_the_account() {
+        let account = RaastAccount::new("A", "SCBLPKKX", PUBLIC_IBAN).unwrap();
+        let code = MerchantCode::builder().raast(&account).category("8220").name("A").city("B").build().unwrap();
+        let shown = format!("{:?}", code.raast().unwrap());
+        assert_eq!(shown, r#"Raast { guid: Some("A"), bic: Some("SCBLPKKX"), .. }"#);
     }
 
     #[test]

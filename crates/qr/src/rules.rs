@@ -137,7 +137,8 @@ fn missing(fields: &'static [Field], has: impl Fn(Id) -> bool) -> impl Iterator<
     mandatory.map(|field| Id::known(*field.ids.start())).filter(move |id| !has(*id))
 }
 
-fn value_length(value: &Value<'_>) -> usize {
+/// The characters of a value, those of a template's own ids and lengths included.
+pub(crate) fn value_length(value: &Value<'_>) -> usize {
     match value {
         Value::Text(text) => characters(text),
         Value::Template(fields) => fields.iter().map(|(_, text)| HEADER_LENGTH + characters(text)).sum(),

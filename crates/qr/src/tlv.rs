@@ -326,9 +326,14 @@ pub(crate) fn characters(text: &str) -> usize {
 
 /// Writes one data object. The rules have seen the value: it has one to 99 characters.
 pub(crate) fn write(out: &mut String, id: Id, value: &str) {
-    push_two_digits(out, id.0.into());
-    push_two_digits(out, characters(value));
+    write_header(out, id, characters(value));
     out.push_str(value);
+}
+
+/// Writes what precedes a value of so many characters.
+pub(crate) fn write_header(out: &mut String, id: Id, length: usize) {
+    push_two_digits(out, id.0.into());
+    push_two_digits(out, length);
 }
 
 /// A number below 100. Every byte of a code passes here, and formatting by way of a pattern costs ten times as much.

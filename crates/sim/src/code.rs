@@ -28,11 +28,7 @@ const LANGUAGE: &str = "UR";
 
 /// The code's text. A payment without a PSID has none.
 pub(crate) fn qr_string(payment: &Payment) -> String {
-    payment
-        .stage
-        .psid()
-        .and_then(|psid| code(payment, psid.as_str()).ok())
-        .map_or_else(String::new, |code| code.encode())
+    payment.stage.psid().and_then(|psid| code(payment, psid.as_str()).ok()).map_or_else(String::new, String::from)
 }
 
 /// What all codes have in common, checked once: a page of the list has a hundred codes.
@@ -43,8 +39,8 @@ static COMMON: LazyLock<Result<MerchantCodeBuilder, QrError>> = LazyLock::new(||
 
 fn code(payment: &Payment, psid: &str) -> Result<MerchantCode, QrError> {
     let name = MerchantName::fit(payment.new.title().map_or(UNTITLED, |title| title.as_str().trim()));
-    let mut code =
-        COMMON.clone()?.fitted_name(&name, LANGUAGE).bill_number(bill_number(&payment.shown_identifier(), psid));
+    let identifier = payment.shown_identifier();
+    let mut code = COMMON.clone()?.fitted_name(&name, LANGUAGE).bill_number(bill_number(&identifier, psid));
     if let NewPayment::DynamicQr(_) = payment.new {
         code = code.initiation(Initiation::Dynamic);
     }
@@ -62,9 +58,9 @@ fn code(payment: &Payment, psid: &str) -> Result<MerchantCode, QrError> {
 }
 
 /// The identifier, as in the guide's sample; the PSID for one that a code can't hold. (assumed)
-fn bill_number(identifier: &str, psid: &str) -> String {
+fn bill_number<'t>(identifier: &'t str, psid: &'t str) -> &'t str {
     let fits = identifier.len() <= MAX_BILL_NUMBER_LENGTH && identifier.bytes().all(|b| (b' '..=b'~').contains(&b));
-    if fits { identifier.to_owned() } else { psid.to_owned() }
+    if fits { identifier } else { psid }
 }
 
 /// An amount as a code has it; one that is too long for a code is left to the bank's inquiry. (assumed)

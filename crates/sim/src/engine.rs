@@ -375,3 +375,53 @@ impl fmt::Debug for Engine {
         f.debug_struct("Engine").field("store", self.store()).field("clock", self.clock()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use asaanbill_core::{Fields, NewPayment, PaymentKind};
+    use asaanbill_storage::StorageError;
+
+    use super::Desk;
+    use crate::Sim;
+    use crate::hub::{Act, Cause, Command, Outcome};
+    use crate::store::{Script, Tx};
+
+    /// Commands that have been taken together.
+    struct Together(Arc<Desk>, Vec<Command>);
+
+    impl Script for Together {
+        type Answer = Vec<Outcome>;
+
+        async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Outcome>, StorageError> {
+            self.0.set(&self.1).run(tx).await
+        }
+    }
+
+    fn template(identifier: &str) -> Act {
+        let fields = Fields { title: Some("Ali Tuck Shop"), identifier: Some(identifier), ..Fields::default() };
+        Act::Add { channel: "23".parse().unwrap(), new: NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap() }
+    }
+
+    /// A payment that is added and one that a template's payer adds take their numbers one after the other, and both before anything
+    /// is inserted. Had they the same, the set would fail, and its commands would be done one by one.
+    #[tokio::test]
+    async fn adding_and_paying_a_template_are_one_set() {
+        let sim = Sim::builder().build().await.unwrap();
+        let Outcome::Added(first) = sim.engine().ask(template("25"), Cause::default()).await.unwrap() else { panic!() };
+        let pay = Act::Pay {
+            psid: first.stage.psid().unwrap(),
+            amount: "50".parse().unwrap(),
+            reference: "8f9e10".to_owned(),
+        };
+        let commands = [template("26"), pay].map(|act| Command { act, cause: Cause::default() });
+
+        let together = Together(Arc::clone(&sim.engine().0.desk), commands.into());
+        let outcomes = sim.engine().store().change(together).await.unwrap();
+        let [Outcome::Added(second), Outcome::Paid(paid)] = &outcomes[..] else { panic!("{outcomes:?}") };
+        let paid = paid.as_ref().as_ref().unwrap().payment();
+        assert_eq!(paid.stage.psid(), first.stage.psid());
+        assert!(first.id < second.id && first.id < paid.id && second.id != paid.id);
+    }
+}

@@ -2,7 +2,9 @@
 //!
 //! guide:add-18 guide:reuse-7 guide:reuse-8
 
-use asaanbill_core::{Change, ChannelId, Decision, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused};
+use asaanbill_core::{
+    Change, ChannelId, Decision, Identifier, IdentifierState, NewPayment, PaymentId, Psid, PsidSource, Refused,
+};
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 
@@ -29,7 +31,7 @@ pub(super) fn add(
                 PsidSource::TakeOver(psid) => psid,
                 PsidSource::Allocate => book.allocate_psid(channel, identifier.as_ref(), id)?,
             };
-            approve(book, channel, id, psid, discard, cause, now)?;
+            approve(book, (channel, identifier.as_ref()), id, psid, discard, cause, now)?;
             book.note(cause.event(channel, id, now, "added"));
             Ok(id)
         }
@@ -38,10 +40,10 @@ pub(super) fn add(
     }
 }
 
-/// Gives a payment its PSID, discards the one before it, and remembers whom the PSID serves.
+/// Gives a payment of a channel, with this identifier, its PSID, discards the one before it, and remembers whom the PSID serves.
 pub(super) fn approve(
     book: &mut Book,
-    channel: ChannelId,
+    (channel, identifier): (ChannelId, Option<&Identifier>),
     id: PaymentId,
     psid: Psid,
     discard: Option<PaymentId>,
@@ -49,20 +51,18 @@ pub(super) fn approve(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     if let Some(earlier) = discard {
-        commit(book, book.payment(earlier)?.supersede(now))?;
+        commit(book, book.stage(earlier)?.supersede(earlier, now))?;
         book.note(cause.event(channel, earlier, now, &format!("discarded: payment {id} took over its PSID")));
     }
-    match book.payment(id)?.schedule(now) {
+    match book.stage(id)?.schedule(id, now) {
         // A batch's payment has been scheduled before.
         Err(Refused::AlreadySo) => {}
         change => commit(book, change)?,
     }
-    let payment = book.payment(id)?;
-    let identifier = payment.new.identifier().cloned();
-    commit(book, payment.assign(psid, now))?;
+    commit(book, book.stage(id)?.assign(id, psid, now))?;
     if let Some(identifier) = identifier {
-        let state = book.identifier(channel, &identifier).after_approval(id, psid);
-        book.put_identifier(channel, &identifier, state);
+        let state = book.identifier(channel, identifier).after_approval(id, psid);
+        book.put_identifier(channel, identifier, state);
     }
     Ok(())
 }

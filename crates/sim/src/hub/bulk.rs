@@ -7,8 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use asaanbill_core::{
-    BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, Outcome, PaymentId,
-    PaymentKind, PaymentStatus, Refused, decide_batch,
+    BULK_ROWS_MAX, BatchError, BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, Outcome, PaymentKind,
+    PaymentStatus, Refused, decide_batch,
 };
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{
@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::add::{approve, commit};
 use super::{Cause, Refusal};
-use crate::store::{Book, BulkRecord, BulkStage, contradiction};
+use crate::store::{BatchRow, Book, BulkRecord, BulkStage, contradiction};
 
 /// A batch as it was asked for: its good rows, and what is said of each.
 pub(crate) struct Batch<'a> {
@@ -177,8 +177,8 @@ pub(super) fn step(
     cause: Cause,
     now: Timestamp,
 ) -> Result<Option<BulkStage>, StorageError> {
-    let Some((batch, payments)) = book.batch(channel, id) else { return Ok(None) };
-    let (mut batch, payments) = (batch.clone(), payments.to_vec());
+    let Some((batch, rows)) = book.batch(channel, id) else { return Ok(None) };
+    let (mut batch, rows) = (batch.clone(), rows.to_vec());
     // Somebody else was quicker, or the clock was set back.
     let early = push == Push::Due && batch.due_at.is_none_or(|due| due > now);
     if early || batch.stage == BulkStage::Processed {
@@ -188,12 +188,12 @@ pub(super) fn step(
         book.note(cause.batch_event(channel, id, now, "scheduled"));
         batch.stage = BulkStage::InProcess;
         if push.goes_all_the_way(progress) {
-            assign_all(book, &mut batch, &payments, cause, now)?;
+            assign_all(book, &mut batch, &rows, cause, now)?;
         } else {
             book.schedule(channel, id, now);
         }
     } else {
-        assign_all(book, &mut batch, &payments, cause, now)?;
+        assign_all(book, &mut batch, &rows, cause, now)?;
     }
     batch.due_at = progress.due_at(batch.stage, now);
     batch.updated_at = now;
@@ -206,56 +206,57 @@ pub(super) fn step(
 fn assign_all(
     book: &mut Book,
     batch: &mut BulkRecord,
-    payments: &[PaymentId],
+    rows: &[BatchRow],
     cause: Cause,
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let (channel, id) = (batch.channel, batch.id);
-    assign(book, channel, payments, cause, now)?;
+    assign(book, channel, rows, cause, now)?;
     batch.stage = BulkStage::Processed;
     book.note(cause.batch_event(channel, id, now, "assigned: its payments have their PSIDs"));
-    announce(book, channel, id, payments)
+    announce(book, channel, id, rows)
 }
 
 /// "Successfully assigned PSIDs": a batch of which every row was overtaken or failed has none to tell of. (assumed)
-fn announce(book: &mut Book, channel: ChannelId, id: BulkRequestId, rows: &[PaymentId]) -> Result<(), StorageError> {
-    let approved = rows.iter().any(|id| book.payment(*id).is_ok_and(|p| p.status() == PaymentStatus::Approved));
+fn announce(book: &mut Book, channel: ChannelId, id: BulkRequestId, rows: &[BatchRow]) -> Result<(), StorageError> {
+    let approved =
+        rows.iter().any(|row| book.stage(row.id).is_ok_and(|stage| stage.status() == PaymentStatus::Approved));
     if approved { book.owe(channel, BULK_APPROVED_PATH, &BulkApproved::from(id)) } else { Ok(()) }
 }
 
 fn assign(
     book: &mut Book,
     channel: ChannelId,
-    payments: &[PaymentId],
+    rows: &[BatchRow],
     cause: Cause,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let mut rows = Vec::with_capacity(payments.len());
+    let mut open = Vec::with_capacity(rows.len());
     let mut states: BTreeMap<Identifier, IdentifierState> = BTreeMap::new();
-    for id in payments {
-        let payment = book.payment(*id)?;
-        if payment.status() == PaymentStatus::Errored {
+    for BatchRow { id, identifier } in rows {
+        if book.stage(*id)?.status() == PaymentStatus::Errored {
             continue;
         }
-        let identifier = payment.new.identifier().cloned();
-        if let Some(identifier) = &identifier {
+        if let Some(identifier) = identifier {
             states.insert(identifier.clone(), book.identifier(channel, identifier));
         }
-        rows.push((*id, identifier));
+        open.push((*id, identifier.clone()));
     }
     let allocate = |id, identifier: Option<&Identifier>| book.allocate_psid(channel, identifier, id);
-    let assigned = match decide_batch(&rows, &mut states, allocate) {
+    let assigned = match decide_batch(&open, &mut states, allocate) {
         Ok(assigned) => assigned,
         Err(BatchError::Allocate(error)) => return Err(error),
         Err(BatchError::TooManyRows(error)) => return Err(contradiction(error)),
     };
-    for row in assigned {
+    for ((id, identifier), row) in open.iter().zip(assigned) {
         match row.outcome {
-            Outcome::Approved { psid, discard } => approve(book, channel, row.id, psid, discard, cause, now)?,
+            Outcome::Approved { psid, discard } => {
+                approve(book, (channel, identifier.as_ref()), *id, psid, discard, cause, now)?;
+            }
             Outcome::AlreadySo => {}
             Outcome::Overtaken { by } => {
-                commit(book, book.payment(row.id)?.overtake(by, now))?;
-                book.note(cause.event(channel, row.id, now, &format!("errored: overtaken by payment {by}")));
+                commit(book, book.stage(*id)?.overtake(*id, by, now))?;
+                book.note(cause.event(channel, *id, now, &format!("errored: overtaken by payment {by}")));
             }
         }
     }
@@ -272,16 +273,16 @@ pub(super) fn fail(
     cause: Cause,
     now: Timestamp,
 ) -> Result<Option<u64>, StorageError> {
-    let Some((batch, payments)) = book.batch(channel, id) else { return Ok(None) };
+    let Some((batch, rows)) = book.batch(channel, id) else { return Ok(None) };
     if batch.stage == BulkStage::Processed {
         return Ok(Some(0));
     }
     let mut failed = 0;
-    for (place, id) in (0..).zip(payments.to_vec()) {
+    for (place, BatchRow { id, .. }) in (0..).zip(rows.to_vec()) {
         if places.is_some_and(|places| !places.contains(&place)) {
             continue;
         }
-        match book.payment(id)?.fail(why, now) {
+        match book.stage(id)?.fail(id, why, now) {
             Ok(change) => {
                 book.apply(change)?;
                 book.note(cause.event(channel, id, now, "errored: by an administrator"));

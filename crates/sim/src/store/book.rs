@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use asaanbill_core::{
     BulkRequestId, Change, ChannelId, Identifier, IdentifierState, NewPayment, Payment, PaymentId, PaymentStatus, Psid,
+    Stage,
 };
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
@@ -98,10 +99,28 @@ pub(super) struct Paying {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) record: BulkRecord,
-    pub(super) payments: Vec<PaymentId>,
+    pub(super) rows: Vec<BatchRow>,
     pub(super) changed: bool,
     /// When all its drafts were scheduled, if they were just now.
     pub(super) scheduled: Option<Timestamp>,
+}
+
+/// A row of a batch: its payment, and that payment's identifier.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchRow {
+    pub(crate) id: PaymentId,
+    pub(crate) identifier: Option<Identifier>,
+}
+
+/// A payment of a batch that isn't done. Nothing else of it is loaded: there are thousands.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) channel: ChannelId,
+    pub(super) stage: Stage,
+    /// The status that is stored.
+    pub(super) stored: PaymentStatus,
+    /// When it was changed, if it was.
+    pub(super) changed_at: Option<Timestamp>,
 }
 
 /// A call-back that a channel is owed.
@@ -118,6 +137,8 @@ pub(crate) struct Book {
     pub(super) numbering: Numbering,
     pub(super) identifiers: HashMap<Key, Entry>,
     pub(super) records: BTreeMap<PaymentId, Kept>,
+    /// The payments of the batches that are to be taken further.
+    pub(super) open: BTreeMap<PaymentId, Open>,
     pub(super) paying: HashMap<Psid, Paying>,
     pub(super) batches: BTreeMap<(ChannelId, BulkRequestId), Batch>,
     /// How many batches a channel has added.
@@ -132,6 +153,7 @@ impl Book {
             numbering: Numbering::Taken { payments: [].into(), psids: [].into() },
             identifiers: HashMap::new(),
             records: BTreeMap::new(),
+            open: BTreeMap::new(),
             paying: HashMap::new(),
             batches: BTreeMap::new(),
             last_batches: BTreeMap::new(),
@@ -175,17 +197,26 @@ impl Book {
         Ok(&self.record(id)?.payment)
     }
 
+    /// Where a payment stands, a batch's among them.
+    pub(crate) fn stage(&self, id: PaymentId) -> Result<&Stage, StorageError> {
+        match self.open.get(&id) {
+            Some(open) => Ok(&open.stage),
+            None => Ok(&self.payment(id)?.stage),
+        }
+    }
+
     /// Makes a change that a rule decided.
     pub(crate) fn apply(&mut self, change: Change) -> Result<(), StorageError> {
         let Change { id, from, to, at } = change;
-        let kept = self.records.get_mut(&id).ok_or_else(|| senseless("a record was not loaded"))?;
-        let payment = &mut kept.record.payment;
-        if payment.status() != from {
+        if self.stage(id)?.status() != from {
             return Err(senseless("a record has left the status that a change starts from"));
         }
-        payment.stage = to;
-        payment.updated_at = at;
-        kept.changed = true;
+        if let Some(open) = self.open.get_mut(&id) {
+            (open.stage, open.changed_at) = (to, Some(at));
+        } else if let Some(kept) = self.records.get_mut(&id) {
+            let payment = &mut kept.record.payment;
+            (payment.stage, payment.updated_at, kept.changed) = (to, at, true);
+        }
         Ok(())
     }
 
@@ -248,14 +279,14 @@ impl Book {
         let id = BulkRequestId::try_from(*last).map_err(super::tx::contradiction)?;
         let stage = BulkStage::Draft;
         let record = BulkRecord { id, channel, vouchers, stage, due_at, polls: 0, created_at: now, updated_at: now };
-        self.batches.insert((channel, id), Batch { record, payments: Vec::new(), changed: true, scheduled: None });
+        self.batches.insert((channel, id), Batch { record, rows: Vec::new(), changed: true, scheduled: None });
         Ok(id)
     }
 
-    /// A batch and its payments, in the order of its rows.
-    pub(crate) fn batch(&self, channel: ChannelId, id: BulkRequestId) -> Option<(&BulkRecord, &[PaymentId])> {
+    /// A batch and its rows, in their order.
+    pub(crate) fn batch(&self, channel: ChannelId, id: BulkRequestId) -> Option<(&BulkRecord, &[BatchRow])> {
         let batch = self.batches.get(&(channel, id))?;
-        Some((&batch.record, &batch.payments))
+        Some((&batch.record, &batch.rows))
     }
 
     pub(crate) fn put_batch(&mut self, record: BulkRecord) {

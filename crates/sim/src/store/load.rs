@@ -6,14 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use asaanbill_core::{BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, PaymentId, Psid};
+use asaanbill_core::{
+    BulkRequestId, ChannelId, Identifier, IdentifierState, NewPayment, PaymentId, PaymentStatus, Psid, Stage,
+};
 use asaanbill_storage::StorageError;
 
-use super::book::{Batch, Book, Entry, Kept, Key, Paying, Record, Rows, Stored, Wants};
+use super::book::{Batch, BatchRow, Book, Entry, Kept, Key, Open, Paying, Record, Rows, Stored, Wants};
 use super::bulk::{self, BulkStage};
 use super::numbering::{Numbering, Seed};
-use super::payments::{OF_BATCH, payment_columns, record};
-use super::tx::{Arg, Columns as _, Each, Numbers, Row, Tx, Type, Wanted, id};
+use super::payments::{optional, payment_columns, record, status};
+use super::tx::{Arg, Columns as _, Each, Numbers, Row, Tx, Type, Wanted, id, senseless};
 
 /// Where a PSID belongs: its oldest record says so.
 const PLACE_OF_PSID: Each = Each {
@@ -56,6 +58,10 @@ const CHANNELS: Each = Each {
     all: "SELECT id, batches FROM channels WHERE id = ANY($1::BIGINT[]) ORDER BY id FOR UPDATE",
     types: &[Type::Int],
 };
+
+/// The payments of a batch that isn't done, in the order of its rows.
+const OPEN_ROWS: &str =
+    "SELECT id, identifier, status, why FROM payments WHERE channel = $1 AND bulk_request = $2 ORDER BY bulk_row";
 
 /// Loads what `wants` names.
 pub(super) async fn load<T: Tx>(tx: &T, wants: &Wants, seed: Option<Seed>) -> Result<Book, StorageError> {
@@ -115,18 +121,31 @@ async fn load_batch<T: Tx>(
     let select = format!("SELECT {} FROM bulk_requests WHERE channel = $1 AND id = $2{}", bulk::COLUMNS, T::FOR_UPDATE);
     let args = [i64::from(channel).into(), i64::from(id).into()];
     let Some(found) = tx.query_one(&select, &args, bulk::record).await? else { return Ok(()) };
-    let mut payments = Vec::new();
+    let mut batch_rows = Vec::new();
     if rows == Rows::All && found.stage != BulkStage::Processed
         || rows == Rows::Scheduled && found.stage == BulkStage::InProcess
     {
-        for record in tx.query(OF_BATCH, &args, record).await? {
-            payments.push(record.payment.id);
-            keys.insert((channel, record.payment.new.identifier().cloned()));
-            keep(book, record);
+        for (row, stage) in tx.query(OPEN_ROWS, &args, open_row).await? {
+            keys.insert((channel, row.identifier.clone()));
+            book.open.insert(row.id, Open { channel, stored: stage.status(), stage, changed_at: None });
+            batch_rows.push(row);
         }
     }
-    book.batches.insert((channel, id), Batch { record: found, payments, changed: false, scheduled: None });
+    book.batches.insert((channel, id), Batch { record: found, rows: batch_rows, changed: false, scheduled: None });
     Ok(())
+}
+
+/// A row of [`OPEN_ROWS`].
+fn open_row(row: &Row<'_>) -> Result<(BatchRow, Stage), StorageError> {
+    let stage = match status(row, 2)? {
+        PaymentStatus::Draft => Stage::Draft,
+        PaymentStatus::InProcess => Stage::InProcess,
+        PaymentStatus::Errored => Stage::Errored { why: row.text(3)?.into() },
+        PaymentStatus::Approved | PaymentStatus::Processed | PaymentStatus::Discarded => {
+            return Err(senseless("a payment of a batch that isn't done has a PSID"));
+        }
+    };
+    Ok((BatchRow { id: id(row, 0)?, identifier: optional(row, 1)? }, stage))
 }
 
 fn keep(book: &mut Book, record: Record) {

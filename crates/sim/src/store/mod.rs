@@ -44,7 +44,7 @@ pub(crate) use access::{
     Access, Channels, CountLogin, DeleteUser, FindUser, InsertToken, NewUser, PutCallbackUrl, PutUser, RevokeTokens,
     TokenUser, Users,
 };
-pub(crate) use book::{Book, Owed, Rows, Wants};
+pub(crate) use book::{BatchRow, Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use clock::{KeepClock, Kept, KeptClock};
 pub(crate) use events::{Event, Events, History, HistoryOf, Numbered};
@@ -57,8 +57,8 @@ pub(crate) use payments::{FindPayment, InquiryOf, Listed, OfPsid, PsidOf};
 #[cfg(feature = "postgres")]
 pub(crate) use server::Server;
 pub(crate) use snapshot::{Content, DeleteSaved, Export, FindSaved, Import, ROWS_MAX, Saved};
-pub(crate) use tx::contradiction;
-use tx::{Tx, senseless};
+use tx::senseless;
+pub(crate) use tx::{Tx, contradiction};
 
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "hub", sql: include_str!("schema/sqlite.sql") },

@@ -29,7 +29,8 @@ pub(super) use payment_columns;
 pub(super) const OF_BATCH: &str =
     concat!("SELECT ", payment_columns!(), " FROM payments WHERE channel = $1 AND bulk_request = $2 ORDER BY bulk_row");
 
-fn optional<T: FromStr<Err = FieldError>>(row: &Row<'_>, column: usize) -> Result<Option<T>, StorageError> {
+/// A value of the domain that a column may have.
+pub(super) fn optional<T: FromStr<Err = FieldError>>(row: &Row<'_>, column: usize) -> Result<Option<T>, StorageError> {
     row.text_or_null(column)?.map(|text| text.parse().map_err(contradiction)).transpose()
 }
 
@@ -84,9 +85,13 @@ fn bill(row: &Row<'_>) -> Result<Bill, StorageError> {
     })
 }
 
+/// The status in a column.
+pub(super) fn status(row: &Row<'_>, column: usize) -> Result<PaymentStatus, StorageError> {
+    StatusText::text(row.text(column)?).status().ok_or_else(|| senseless("an unknown status"))
+}
+
 fn stage(row: &Row<'_>) -> Result<Stage, StorageError> {
-    let status = StatusText::text(row.text(10)?).status().ok_or_else(|| senseless("an unknown status"))?;
-    Ok(match status {
+    Ok(match status(row, 10)? {
         PaymentStatus::Draft => Stage::Draft,
         PaymentStatus::InProcess => Stage::InProcess,
         PaymentStatus::Approved => Stage::Approved { psid: row.parsed(11)? },

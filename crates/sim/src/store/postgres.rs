@@ -11,6 +11,14 @@ use super::load::{IDENTIFIERS, identifier, without_psid};
 use super::outbox::OUTBOX;
 use super::tx::{Arg, Counter, Each, Numbers, Row, Tx, Type, Wanted, senseless};
 
+/// The sequence that counts.
+fn sequence(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Payments => "payment_ids",
+        Counter::Psids => "psid_numbers",
+    }
+}
+
 pub(super) struct PostgresTx {
     transaction: PostgresTransaction,
     shard: i64,
@@ -21,13 +29,16 @@ impl PostgresTx {
         Self { transaction, shard }
     }
 
-    async fn take(&self, sequence: &str, count: usize) -> Result<Vec<i64>, StorageError> {
+    async fn take(&self, counter: Counter, count: usize) -> Result<Vec<i64>, StorageError> {
         let Ok(count) = i64::try_from(count) else { return Ok(Vec::new()) };
         if count == 0 {
             return Ok(Vec::new());
         }
-        let rows = self.transaction.query(sequence, &[&count]).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        let numbers = match counter {
+            Counter::Payments => "SELECT ARRAY(SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT))",
+            Counter::Psids => "SELECT ARRAY(SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT))",
+        };
+        Ok(self.transaction.query_one(numbers, &[&count]).await?.try_get(0)?)
     }
 
     /// Lets a sequence go on from a number.
@@ -158,8 +169,16 @@ impl Tx for PostgresTx {
         self.transaction.execute(statement.all, &sql(&values)).await
     }
 
+    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<u64, StorageError> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let values = arrays(statement.types, rows)?;
+        self.transaction.insert(statement.all, &sql(&values)).await
+    }
+
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {
-        self.take("SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT)", count).await
+        self.take(Counter::Payments, count).await
     }
 
     /// The numbers are asked for when the locks are held, and as many as what was found leaves to be numbered: a later look could find
@@ -173,33 +192,19 @@ impl Tx for PostgresTx {
         let Some(wanted) = wanted else { return Ok((found, Numbers::default())) };
         let (records, psids) = tokio::try_join!(
             self.take_records(wanted.records),
-            self.take(
-                "SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT)",
-                wanted.psids + without_psid(keys.len(), &found)
-            ),
+            self.take(Counter::Psids, wanted.psids + without_psid(keys.len(), &found)),
         )?;
         Ok((found, Numbers { records, psids }))
     }
 
-    fn overtaken(&self) -> StorageError {
-        self.transaction.conflict("another transaction added the same identifier")
-    }
-
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
-        let select = match counter {
-            Counter::Payments => "SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM payment_ids",
-            Counter::Psids => "SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM psid_numbers",
-        };
-        Ok(self.transaction.query_one(select, &[]).await?.try_get(0)?)
+        let select = format!("SELECT last_value + CASE WHEN is_called THEN 1 ELSE 0 END FROM {}", sequence(counter));
+        Ok(self.transaction.query_one(&select, &[]).await?.try_get(0)?)
     }
 
     /// `setval` would stay if the transaction were undone; this is undone with it.
     async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
-        let sequence = match counter {
-            Counter::Payments => "payment_ids",
-            Counter::Psids => "psid_numbers",
-        };
-        self.restart(sequence, next).await?;
+        self.restart(sequence(counter), next).await?;
         // Rows that were restored with their numbers count too.
         for table in ["events", "callbacks", "attempts"] {
             let next = format!("SELECT pg_get_serial_sequence('{table}', 'id'), COALESCE(MAX(id), 0) + 1 FROM {table}");

@@ -1,10 +1,11 @@
 //! Saving a book: what its commands changed, each table once.
 
-use asaanbill_core::{IdentifierState, NewPayment, Payment, PaymentStatus, Psid, Stage};
+use asaanbill_core::{IdentifierState, NewPayment, Payment, PaymentId, PaymentStatus, Psid, Stage};
 use asaanbill_storage::StorageError;
 use asaanbill_wire::{generation_type, status_text};
+use jiff::Timestamp;
 
-use super::book::{Book, Entry, Kept, Record};
+use super::book::{Book, Entry, Kept, Open, Record};
 use super::events::History;
 use super::load::key_args;
 use super::numbering::Numbering;
@@ -65,8 +66,7 @@ const UPDATE_PAYMENT: Each = Each {
 const INSERT_IDENTIFIER: Each = Each {
     one: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made) VALUES ($1, $2, $3, $4, $5, $6)",
     all: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
-          SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])
-          ON CONFLICT DO NOTHING",
+          SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])",
     types: &[Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Int],
 };
 
@@ -91,6 +91,9 @@ pub(super) async fn save<T: Tx>(
     for kept in book.records.values().filter(|kept| kept.changed) {
         tally.moved(kept.record.channel, kept.stored.and_then(|stored| stored.listed_at), kept.record.listed_at());
     }
+    for open in book.open.values() {
+        tally.moved(open.channel, None, open.changed_at.filter(|_| open.stage.psid().is_some()));
+    }
     bulk::save(tx, book).await?;
     let identifiers = save_identifiers(tx, book);
     // The totals last, because other sets wait for these rows.
@@ -114,10 +117,10 @@ async fn save_identifiers<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError
     changed.sort_unstable_by_key(|(key, _)| *key);
     let (old, new): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, entry)| entry.stored);
     let rows: Vec<_> = new.iter().map(|(key, entry)| [key_args(key), state_args(entry)].concat()).collect();
-    let inserted = tx.execute_each(&INSERT_IDENTIFIER, &rows);
+    let inserted = tx.insert_each(&INSERT_IDENTIFIER, &rows);
     let updates: Vec<_> = old.iter().map(|(key, entry)| [state_args(entry), key_args(key)].concat()).collect();
-    let (inserted, _) = tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_IDENTIFIER, &updates))?;
-    if inserted == count(rows.len()) { Ok(()) } else { Err(tx.overtaken()) }
+    tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_IDENTIFIER, &updates))?;
+    Ok(())
 }
 
 async fn save_payments<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
@@ -125,9 +128,9 @@ async fn save_payments<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
     let texts: Vec<_> = changed().filter(|kept| kept.stored.is_none()).map(|kept| Texts::of(&kept.record)).collect();
     let rows: Vec<_> = texts.iter().map(Texts::row).collect();
     let inserted = tx.execute_each(&INSERT_PAYMENT, &rows);
-    let updates: Vec<_> = changed().filter_map(|kept| Some((kept, kept.stored?.status))).collect();
-    let psids: Vec<Option<Psid>> = updates.iter().map(|(kept, _)| kept.record.payment.stage.psid()).collect();
-    let updates: Vec<_> = updates.iter().zip(&psids).map(|((kept, was), psid)| update_row(kept, *was, psid)).collect();
+    let kept = changed().filter_map(Update::of_record);
+    let updates: Vec<Update<'_>> = kept.chain(book.open.iter().filter_map(Update::of_open)).collect();
+    let updates: Vec<_> = updates.iter().map(Update::row).collect();
     let (_, updated) = tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_PAYMENT, &updates))?;
     if updated == count(updates.len()) {
         Ok(())
@@ -203,20 +206,44 @@ fn outcome(stage: &Stage) -> (Arg<'_>, Arg<'_>) {
     }
 }
 
-fn update_row<'k>(kept: &'k Kept, was: PaymentStatus, psid: &'k Option<Psid>) -> Vec<Arg<'k>> {
-    let payment = &kept.record.payment;
-    let (amount_paid, why) = outcome(&payment.stage);
-    vec![
-        status_text(payment.status()).into(),
-        psid.as_ref().map(Psid::as_str).into(),
-        amount_paid,
-        payment.stage.paid_at().into(),
-        kept.record.reference.as_deref().into(),
-        why,
-        payment.updated_at.into(),
-        i64::from(payment.id).into(),
-        status_text(was).into(),
-    ]
+/// What changes of a record that is stored.
+struct Update<'b> {
+    id: PaymentId,
+    was: PaymentStatus,
+    stage: &'b Stage,
+    psid: Option<Psid>,
+    reference: Option<&'b str>,
+    at: Timestamp,
+}
+
+impl<'b> Update<'b> {
+    fn of_record(kept: &'b Kept) -> Option<Self> {
+        let Record { payment, reference, .. } = &kept.record;
+        let Payment { id, stage, updated_at, .. } = payment;
+        let was = kept.stored?.status;
+        Some(Self { id: *id, was, stage, psid: stage.psid(), reference: reference.as_deref(), at: *updated_at })
+    }
+
+    fn of_open((id, open): (&PaymentId, &'b Open)) -> Option<Self> {
+        let Open { stage, stored, changed_at, .. } = open;
+        Some(Self { id: *id, was: *stored, stage, psid: stage.psid(), reference: None, at: (*changed_at)? })
+    }
+
+    fn row(&self) -> Vec<Arg<'_>> {
+        let Self { id, was, stage, psid, reference, at } = self;
+        let (amount_paid, why) = outcome(stage);
+        vec![
+            status_text(stage.status()).into(),
+            psid.as_ref().map(Psid::as_str).into(),
+            amount_paid,
+            stage.paid_at().into(),
+            (*reference).into(),
+            why,
+            (*at).into(),
+            i64::from(*id).into(),
+            status_text(*was).into(),
+        ]
+    }
 }
 
 /// What an identifier's row says of it.

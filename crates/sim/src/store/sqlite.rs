@@ -150,6 +150,11 @@ impl Tx for SqliteTx<'_> {
         Ok(changed.try_into().unwrap_or(u64::MAX))
     }
 
+    /// There is one writer.
+    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<u64, StorageError> {
+        self.execute_each(statement, rows).await
+    }
+
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {
         Ok(self.take(count, 0)?.records)
     }
@@ -163,11 +168,6 @@ impl Tx for SqliteTx<'_> {
         let Some(Wanted { records, psids }) = wanted else { return Ok((found, Numbers::default())) };
         let new = without_psid(keys.len(), &found);
         Ok((found, self.take(records, psids + new)?))
-    }
-
-    /// There is one writer.
-    fn overtaken(&self) -> StorageError {
-        senseless("a row is there that was not")
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {

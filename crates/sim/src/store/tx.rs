@@ -157,6 +157,13 @@ pub(crate) trait Tx: Sync {
         rows: &[Vec<Arg<'_>>],
     ) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
+    /// Inserts rows that others may be inserting too. If somebody was quicker, the script is run again.
+    fn insert_each(
+        &self,
+        statement: &'static Each,
+        rows: &[Vec<Arg<'_>>],
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
     /// Takes `count` numbers of records that nobody else gets.
     fn take_records(&self, count: usize) -> impl Future<Output = Result<Vec<i64>, StorageError>> + Send;
 
@@ -167,9 +174,6 @@ pub(crate) trait Tx: Sync {
         keys: &[Vec<Arg<'_>>],
         wanted: Option<Wanted>,
     ) -> impl Future<Output = Result<(Vec<(Key, Entry)>, Numbers), StorageError>> + Send;
-
-    /// A row that was to be inserted is there: somebody else was quicker. The script is run again.
-    fn overtaken(&self) -> StorageError;
 
     /// The number that is taken next.
     fn counter(&self, counter: Counter) -> impl Future<Output = Result<i64, StorageError>> + Send;

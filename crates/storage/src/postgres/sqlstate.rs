@@ -12,6 +12,9 @@ use crate::error::{StorageError, StorageErrorKind};
 /// The codes that end a transaction because of another one: running it again is the remedy that PostgreSQL asks for.
 const CONFLICTS: [&str; 2] = ["40001", "40P01"];
 
+/// A key that is there already.
+const TAKEN: &str = "23505";
+
 /// Classes of errors whose words speak of the program or the server: connections, names and passwords, transactions,
 /// syntax, resources, and the operator. Those of others, such as values and constraints, quote what a row holds.
 const CLASSES_SPOKEN: [&str; 9] = ["08", "28", "3D", "40", "42", "53", "55", "57", "58"];
@@ -40,6 +43,11 @@ fn kind_of_code(code: &str) -> StorageErrorKind {
 
 pub(super) fn is_conflict(error: &Error) -> bool {
     error.code().is_some_and(|code| CONFLICTS.contains(&code.code()))
+}
+
+/// Whether a row with the same key is there.
+pub(super) fn is_taken(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code() == TAKEN)
 }
 
 /// Whether the server refused what it was asked and goes on serving this connection.

@@ -14,7 +14,8 @@ use crate::error::{StorageError, StorageErrorKind};
 /// An open transaction. Its statements are prepared once a connection and kept.
 ///
 /// After an error from any of these methods the transaction can only be undone, as PostgreSQL has it: what is done with the
-/// error changes nothing. What may fail and be survived is written so in SQL, such as `ON CONFLICT DO NOTHING`.
+/// error changes nothing. What may fail and be survived is written so in SQL, such as `ON CONFLICT DO NOTHING`; what may fail because
+/// another transaction was quicker is for [`insert`](Self::insert).
 ///
 /// It ends with the closure that it was given to, which therefore keeps it to itself: where it was handed on and is still
 /// there at the end, nothing is committed. `COMMIT` and `ROLLBACK` are not for the closure to say, and what it sets, it sets
@@ -72,14 +73,18 @@ impl PostgresTransaction {
         self.run(sql, async |client, statement| client.query_one(statement, params).await).await
     }
 
-    /// Gives the transaction up because another one was in the way, as the server itself does: it is run again from the start.
-    /// For what only the closure can see, such as a row that is there where it was to be inserted. `said` names it, without
-    /// values.
-    pub fn conflict(&self, said: &'static str) -> StorageError {
-        let kind = StorageErrorKind::Unavailable;
-        // Only the first failure counts.
-        let _ = self.session.failure.set(Failure { kind, conflict: true, said: said.to_owned() });
-        StorageError::new(kind, "PostgreSQL").caused(said)
+    /// As [`execute`](Self::execute), for new rows that other transactions may be inserting too. If one of them is there already, the
+    /// transaction is given up and run again from the start, as for a conflict that the server sees. `ON CONFLICT DO NOTHING` looks for
+    /// each key twice, and writes each row's entry in the log twice.
+    ///
+    /// Cancellation: as for [`execute`](Self::execute).
+    ///
+    /// # Errors
+    ///
+    /// As for [`execute`](Self::execute).
+    pub async fn insert(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
+        let conflict = |error: &Error| sqlstate::is_conflict(error) || sqlstate::is_taken(error);
+        self.run_unless(conflict, sql, async |client, statement| client.execute(statement, params).await).await
     }
 
     async fn run<R>(
@@ -87,16 +92,27 @@ impl PostgresTransaction {
         sql: &str,
         ask: impl AsyncFnOnce(&ClientWrapper, &Statement) -> Result<R, Error>,
     ) -> Result<R, StorageError> {
+        self.run_unless(sqlstate::is_conflict, sql, ask).await
+    }
+
+    /// Runs a statement, unless an error of it is a `conflict`.
+    async fn run_unless<R>(
+        &self,
+        conflict: impl Fn(&Error) -> bool,
+        sql: &str,
+        ask: impl AsyncFnOnce(&ClientWrapper, &Statement) -> Result<R, Error>,
+    ) -> Result<R, StorageError> {
         let session = &*self.session;
         let asked = async {
             let statement = self.prepare(sql).await?;
-            ask(session.client(), &statement).await.map_err(|error| session.failed(sql, &error))
+            ask(session.client(), &statement).await.map_err(|error| session.failed(sql, &error, conflict(&error)))
         };
         let Some(begin) = session.beginning() else { return asked.await };
         // Sent before anything else is, and answered with the first answer: a round trip less. It fails only where the
         // connection is lost, or the server stops, and then nothing after it succeeds.
-        let begun =
-            async { session.client().batch_execute(&begin).await.map_err(|error| session.failed(&begin, &error)) };
+        let begun = async {
+            session.client().batch_execute(&begin).await.map_err(|error| session.failed(&begin, &error, false))
+        };
         tokio::try_join!(biased; begun, asked).map(|((), answer)| answer)
     }
 
@@ -106,7 +122,8 @@ impl PostgresTransaction {
         if client.statement_cache.size() > STATEMENTS_CACHED {
             client.statement_cache.clear();
         }
-        client.prepare_cached(sql).await.map_err(|error| self.session.failed(sql, &error))
+        let prepared = client.prepare_cached(sql).await;
+        prepared.map_err(|error| self.session.failed(sql, &error, sqlstate::is_conflict(&error)))
     }
 }
 
@@ -174,13 +191,14 @@ impl Session {
         self.failure.take()
     }
 
-    fn failed(&self, sql: &str, error: &Error) -> StorageError {
+    /// Notes that a statement failed, and whether because of another transaction.
+    fn failed(&self, sql: &str, error: &Error, conflict: bool) -> StorageError {
         // A statement that was prepared before its tables changed never works again: the next one is prepared anew. One
         // that couldn't be prepared leaves an empty place in the cache.
         let _ = self.client().statement_cache.remove(sql, &[]);
-        let kind = sqlstate::kind(error);
+        let kind = if conflict { StorageErrorKind::Unavailable } else { sqlstate::kind(error) };
         let said = sqlstate::said(error);
-        let failure = Failure { kind, conflict: sqlstate::is_conflict(error), said: said.clone() };
+        let failure = Failure { kind, conflict, said: said.clone() };
         // Only the first counts: those after it say that it was the first.
         let _ = self.failure.set(failure);
         StorageError::new(kind, "PostgreSQL").caused(said)
