@@ -56,9 +56,6 @@ fn fed(name: &str, chosen: Index, changes: &[(Index, u8)], cut: Index, moved: (I
 }
 
 proptest! {
-    // A quarter of the usual number: some targets are a whole simulator.
-    #![proptest_config(ProptestConfig { cases: (ProptestConfig::default().cases / 4).max(1), ..ProptestConfig::default() })]
-
     #[test]
     fn every_target_takes_damaged_seeds_and_random_bytes(
         name in proptest::sample::select(TARGETS.iter().map(|target| target.name).collect::<Vec<_>>()),

@@ -81,18 +81,21 @@ fn misused(text: &str, all_tests: bool) -> Vec<(usize, String)> {
         if fixes_cases(&code) {
             found.push((
                 number + 1,
-                "fixed number of cases, which `deep seeds` can't raise: a part of the default".to_owned(),
+                "fixed number of cases, which `deep seeds` can't raise as it should: a part of the default, by TestRunner".to_owned(),
             ));
         }
     }
     found
 }
 
-/// Whether proptest's number of cases is a number there, whatever its variable says.
+/// Whether proptest's number of cases is a number there, whatever its variable says; or whether it is in `proptest!`, where the variable
+/// takes its place, so that a part of it would be the whole.
 fn fixes_cases(code: &str) -> bool {
     let number =
         |word: &str| code.split(word).skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
-    code.contains("ProptestConfig") && ["cases: ", "with_cases("].into_iter().any(number)
+    let words = ["cases: ", "with_cases("];
+    code.contains("ProptestConfig") && words.into_iter().any(number)
+        || code.contains("proptest_config(") && words.into_iter().any(|word| code.contains(word))
 }
 
 /// Whether the word stands there and is not the end of a longer name.
@@ -208,7 +211,8 @@ mod tests {
             "#![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]",
             &[(1, "fixed")],
         );
-        check_misused("#![proptest_config(ProptestConfig::with_cases(cases()))]\nSettings { cases: 2 }", &[]);
+        check_misused("#![proptest_config(ProptestConfig::with_cases(cases()))]", &[(1, "fixed")]);
+        check_misused("TestRunner::new(ProptestConfig::with_cases(cases()));\nSettings { cases: 2 }", &[]);
         check_misused(
             "ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() }",
             &[],

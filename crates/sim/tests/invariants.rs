@@ -202,11 +202,9 @@ fn text<'v>(record: &'v Value, field: &str) -> &'v str {
     record[field].as_str().unwrap_or_default()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: stores::cases(48), ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_day_keeps_the_invariants(actions in proptest::collection::vec(action(), 1..16)) {
+#[test]
+fn any_day_keeps_the_invariants() {
+    stores::holds(48, &proptest::collection::vec(action(), 1..16), |actions| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::start().await;
@@ -216,13 +214,15 @@ proptest! {
                 world.read().await?;
                 world.holds().await?;
             }
-            Ok::<_, TestCaseError>(())
-        })?;
-    }
+            Ok(())
+        })
+    });
+}
 
-    /// Nobody waits for the batches: bills and payments come while they are under way.
-    #[test]
-    fn a_hurried_day_keeps_the_invariants(actions in proptest::collection::vec(action(), 8..24)) {
+/// Nobody waits for the batches: bills and payments come while they are under way.
+#[test]
+fn a_hurried_day_keeps_the_invariants() {
+    stores::holds(48, &proptest::collection::vec(action(), 8..24), |actions| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut world = World::start().await;
@@ -232,6 +232,6 @@ proptest! {
             world.hub.settled().await;
             world.read().await?;
             world.holds().await
-        })?;
-    }
+        })
+    });
 }

@@ -7,7 +7,7 @@ use asaanbill_core::{BulkRequestId, ChannelId};
 use asaanbill_sim::{BulkProgress, Role, Sim, User};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -251,9 +251,10 @@ async fn compare(hub: &Hub, ledger: &Ledger, ids: &[u64], psids: &mut Vec<String
     assert!(batches.iter().rev().eq(ledger.stages().iter()), "{batches:?} {:?}", ledger.stages());
 }
 
-prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: crate::stores::cases(80), failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_hub_is_as_the_ledger(sequential 1..20 => HubBesideLedger);
+#[test]
+fn the_hub_is_as_the_ledger() {
+    crate::stores::holds(80, &Ledger::sequential_strategy(1..20), |(ledger, steps, seen)| {
+        HubBesideLedger::test_sequential(ProptestConfig::default(), ledger, steps, seen);
+        Ok(())
+    });
 }

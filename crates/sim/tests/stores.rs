@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use asaanbill_sim::SimBuilder;
 use asaanbill_storage::Location;
-use proptest::prelude::ProptestConfig;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tempfile::TempDir;
 
 /// Which store the tests run on: nothing for memory, `postgres`, or the folder for SQLite's files.
@@ -77,11 +78,19 @@ pub(crate) mod server {
     }
 }
 
-/// How many cases a property is tried with: as a rule this many in memory, and fewer where each world takes longer. `PROPTEST_CASES`
-/// changes that as it does everywhere, in proportion to proptest's own 256.
-pub(crate) fn cases(in_memory: u32) -> u32 {
+/// Tries a property: as a rule so often in memory, and less often where each world takes longer. `PROPTEST_CASES` changes that in
+/// proportion to proptest's own 256. (In `proptest!` it would take the number's place.)
+pub(crate) fn holds<S: Strategy>(
+    in_memory: u32,
+    strategy: &S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
     let as_a_rule = if env::var_os(STORE).is_some() { in_memory / 4 } else { in_memory };
-    (ProptestConfig::default().cases * as_a_rule / 256).max(1)
+    let cases = (ProptestConfig::default().cases * as_a_rule / 256).max(1);
+    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+    if let Err(error) = runner.run(strategy, property) {
+        panic!("{error}\n{runner}");
+    }
 }
 
 /// Runs this program's tests again.
