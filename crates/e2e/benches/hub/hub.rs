@@ -19,9 +19,6 @@ const CHANNEL: &str = "23";
 /// The most rows that a batch has. (Guide, Add Bulk)
 pub(crate) const BATCH: u64 = 5000;
 
-/// How long a batch is left alone before it is looked at again: questions without a pause would take one of two cores from it.
-const APPROVAL_GLANCE: Duration = Duration::from_millis(1);
-
 /// How long a batch may take from accepted to approved before the bench gives up.
 const APPROVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -156,7 +153,6 @@ impl Hub {
             if begin.elapsed() > APPROVAL_TIMEOUT {
                 return Err(format!("a batch is not approved after {APPROVAL_TIMEOUT:?}").into());
             }
-            std::thread::sleep(APPROVAL_GLANCE);
         };
         let Envelope::<Accepted> { data } = serde_json::from_slice(&answer)?;
         debug_assert!(data.bulk_payment_request_id > 0, "batches are numbered from 1");
