@@ -234,7 +234,8 @@ fn tell(steps: &[Step]) {
 /// take the number's place.)
 #[test]
 fn each_genuine_call_back_is_one_effect_and_a_forged_one_none() {
-    let mut runner = TestRunner::new(ProptestConfig::with_cases((ProptestConfig::default().cases * 24 / 256).max(1)));
+    let cases = (ProptestConfig::default().cases * 24 / 256).max(1);
+    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     let told = runner.run(&prop::collection::vec(step(), 1..24), |steps| {
         tell(&steps);
         Ok(())

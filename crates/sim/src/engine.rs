@@ -25,6 +25,9 @@ use crate::store::{History, Plan, Script, Seed, Set, Store, at_once};
 /// much better.
 pub(crate) const SET_MAX: usize = 512;
 
+// A step is the last of its set, so nobody there asks for more of its payments than the step itself does.
+const _: () = assert!(asaanbill_core::BULK_ROWS_MAX >= SET_MAX);
+
 /// How many commands may wait for their set; then those who ask wait.
 const QUEUE_MAX: usize = 4096;
 

@@ -112,7 +112,8 @@ pub(crate) struct BatchRow {
     pub(crate) identifier: Option<Identifier>,
 }
 
-/// A payment of a batch that isn't done. Nothing else of it is loaded: there are thousands.
+/// A payment of a batch that is to be taken further. Nothing else of it is loaded: there are thousands, and no command comes after
+/// the batch's in its set.
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) channel: ChannelId,

@@ -34,11 +34,9 @@ impl PostgresTx {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let numbers = match counter {
-            Counter::Payments => "SELECT ARRAY(SELECT nextval('payment_ids') FROM generate_series(1, $1::BIGINT))",
-            Counter::Psids => "SELECT ARRAY(SELECT nextval('psid_numbers') FROM generate_series(1, $1::BIGINT))",
-        };
-        Ok(self.transaction.query_one(numbers, &[&count]).await?.try_get(0)?)
+        let sequence = sequence(counter);
+        let numbers = format!("SELECT ARRAY(SELECT nextval('{sequence}') FROM generate_series(1, $1::BIGINT))");
+        Ok(self.transaction.query_one(&numbers, &[&count]).await?.try_get(0)?)
     }
 
     /// Lets a sequence go on from a number.
@@ -169,12 +167,12 @@ impl Tx for PostgresTx {
         self.transaction.execute(statement.all, &sql(&values)).await
     }
 
-    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<u64, StorageError> {
-        if rows.is_empty() {
-            return Ok(0);
+    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<(), StorageError> {
+        if !rows.is_empty() {
+            let values = arrays(statement.types, rows)?;
+            self.transaction.insert(statement.all, &sql(&values)).await?;
         }
-        let values = arrays(statement.types, rows)?;
-        self.transaction.insert(statement.all, &sql(&values)).await
+        Ok(())
     }
 
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {

@@ -151,8 +151,9 @@ impl Tx for SqliteTx<'_> {
     }
 
     /// There is one writer.
-    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<u64, StorageError> {
-        self.execute_each(statement, rows).await
+    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<(), StorageError> {
+        self.execute_each(statement, rows).await?;
+        Ok(())
     }
 
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {

@@ -162,7 +162,7 @@ pub(crate) trait Tx: Sync {
         &self,
         statement: &'static Each,
         rows: &[Vec<Arg<'_>>],
-    ) -> impl Future<Output = Result<u64, StorageError>> + Send;
+    ) -> impl Future<Output = Result<(), StorageError>> + Send;
 
     /// Takes `count` numbers of records that nobody else gets.
     fn take_records(&self, count: usize) -> impl Future<Output = Result<Vec<i64>, StorageError>> + Send;

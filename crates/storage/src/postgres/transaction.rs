@@ -74,8 +74,8 @@ impl PostgresTransaction {
     }
 
     /// As [`execute`](Self::execute), for new rows that other transactions may be inserting too. If one of them is there already, the
-    /// transaction is given up and run again from the start, as for a conflict that the server sees. `ON CONFLICT DO NOTHING` looks for
-    /// each key twice, and writes each row's entry in the log twice.
+    /// transaction is given up and run again from the start, as for a conflict that the server sees. `ON CONFLICT DO NOTHING` would have the
+    /// server look for each key twice.
     ///
     /// Cancellation: as for [`execute`](Self::execute).
     ///
@@ -84,7 +84,7 @@ impl PostgresTransaction {
     /// As for [`execute`](Self::execute).
     pub async fn insert(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
         let conflict = |error: &Error| sqlstate::is_conflict(error) || sqlstate::is_taken(error);
-        self.run_unless(conflict, sql, async |client, statement| client.execute(statement, params).await).await
+        self.run_with(conflict, sql, async |client, statement| client.execute(statement, params).await).await
     }
 
     async fn run<R>(
@@ -92,11 +92,11 @@ impl PostgresTransaction {
         sql: &str,
         ask: impl AsyncFnOnce(&ClientWrapper, &Statement) -> Result<R, Error>,
     ) -> Result<R, StorageError> {
-        self.run_unless(sqlstate::is_conflict, sql, ask).await
+        self.run_with(sqlstate::is_conflict, sql, ask).await
     }
 
-    /// Runs a statement, unless an error of it is a `conflict`.
-    async fn run_unless<R>(
+    /// Runs a statement. `conflict` says which errors are another transaction's doing.
+    async fn run_with<R>(
         &self,
         conflict: impl Fn(&Error) -> bool,
         sql: &str,
