@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use asaanbill_storage::rusqlite::Connection;
 use asaanbill_storage::{Sqlite, StorageError, StorageErrorKind};
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::effect::{Effect, Effects};
 use crate::hub::{self, Act, BulkProgress, Cause, Command, Outcome};
+use crate::store::{Book, History, Plan, Script, Seed, Set, Store, at_once};
 #[cfg(feature = "postgres")]
-use crate::store::Server;
-use crate::store::{History, Plan, Script, Seed, Set, Store, at_once};
+use crate::store::{Lane, Server};
 
 /// The most records that a set of commands is gathered up to. More would make the first of them wait without sharing the commit
 /// much better.
@@ -251,9 +252,17 @@ impl Desk {
             call.end();
         });
         if !begun(commit.as_mut()) {
+            self.runtime().spawn(commit);
+        }
+    }
+
+    /// Where commits are made.
+    fn runtime(&self) -> Handle {
+        match &self.store {
             // Who asks is on a runtime that runs; the writer's own thread is on none.
-            let runtime = Handle::try_current().unwrap_or_else(|_| self.runtime.clone());
-            runtime.spawn(commit);
+            Store::Sqlite(_) => Handle::try_current().unwrap_or_else(|_| self.runtime.clone()),
+            #[cfg(feature = "postgres")]
+            Store::Postgres(server) => server.runtime().clone(),
         }
     }
 
@@ -305,13 +314,30 @@ impl Desk {
         let Some(lane) = server.lane().await else { return };
         let taken = take(self);
         if !taken.commands.is_empty() {
-            let outcomes = lane.change(&self.set(&taken.commands)).await;
+            let outcomes = self.change_on_server(&lane, &taken.commands).await;
             self.tell(taken, outcomes);
         }
     }
 
+    #[cfg(feature = "postgres")]
+    async fn change_on_server(&self, lane: &Lane<'_>, commands: &[Command]) -> Result<Vec<Outcome>, StorageError> {
+        let set = self.set(commands);
+        let Some((mut outcomes, numbers)) = lane.add(&set).await? else { return lane.change(&set).await };
+        hub::renumber(&mut outcomes, &numbers)?;
+        // Each has noted one event.
+        if self.history.is_long(commands.len())
+            && let Err(error) = lane.trim().await
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "the oldest events are not dropped");
+        }
+        Ok(outcomes)
+    }
+
     /// The script that decides commands as one set.
-    fn set<'s>(&'s self, commands: &'s [Command]) -> impl Script<Answer = Vec<Outcome>> + 's {
+    fn set<'s>(
+        &'s self,
+        commands: &'s [Command],
+    ) -> Set<'s, impl Fn(&mut Book, Timestamp) -> Result<Vec<Outcome>, StorageError> + 's> {
         let progress = self.progress;
         Set {
             wants: hub::wants(commands, self.seed.is_some(), progress),
@@ -319,7 +345,7 @@ impl Desk {
             clock: &self.clock,
             plan: &*self.plan,
             history: &self.history,
-            decide: move |book: &mut _, now| hub::decide(commands, progress, book, now),
+            decide: move |book: &mut Book, now| hub::decide(commands, progress, book, now),
         }
     }
 
@@ -336,7 +362,7 @@ impl Desk {
             }
             Err(error) if taken.commands.len() > 1 && error.kind() == StorageErrorKind::Statement => {
                 let desk = Arc::clone(self);
-                self.runtime.spawn(async move { desk.commit_singly(taken).await });
+                self.runtime().spawn(async move { desk.commit_singly(taken).await });
             }
             Err(error) => {
                 let commands = taken.commands.len();

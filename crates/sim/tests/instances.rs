@@ -133,3 +133,55 @@ async fn a_call_back_is_sent_by_one_of_them() {
     assert_eq!(faults(&books).await, [""; 0]);
     assert!(received.try_recv().is_err(), "and no more");
 }
+
+/// An identifier that is new to one of them, and not to the other, takes over its PSID, and no number is lost for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identifier_is_new_once() {
+    let hubs = two(&server::database().await, Sim::builder()).await;
+    let mut added = Vec::new();
+    for (place, name) in ["A", "B", "A", "C", "C", "D", "A"].into_iter().enumerate() {
+        let bill = crate::story::bill(name, "50", "50", "2099-12-31");
+        let answer = hubs[place % 2].add("PSID", &bill).await;
+        added.push((answer.data()["id"].as_u64().unwrap(), answer.text_at("/psid").to_owned()));
+    }
+    let expected = (1..).zip([1, 2, 1, 3, 3, 4, 1].map(crate::hub::psid));
+    assert_eq!(added, expected.collect::<Vec<_>>());
+}
+
+/// How each statement began that has changed identifiers.
+const WATCH: &str = "
+    CREATE TABLE watched (number BIGINT GENERATED ALWAYS AS IDENTITY, beginning TEXT);
+    CREATE FUNCTION watch() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO watched (beginning) VALUES (LEFT(CURRENT_QUERY(), 12));
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER watch AFTER INSERT OR UPDATE ON identifiers FOR EACH ROW EXECUTE FUNCTION watch()";
+
+/// A set of new identifiers is one statement. After one that was not new, that is presumed of some sets no more.
+#[tokio::test]
+async fn new_identifiers_are_added_in_one_statement() {
+    let url = server::database().await;
+    let hub = Hub::of_user(Sim::builder().postgres(url.as_str()).build().await.unwrap(), "demo").await;
+    server::client(&url).await.batch_execute(WATCH).await.unwrap();
+    let add = |name: String| {
+        let hub = &hub;
+        async move {
+            let bill = crate::story::bill(&name, "50", "50", "2099-12-31");
+            assert!(hub.add("PSID", &bill).await.is_success(), "{name}");
+        }
+    };
+    let newcomers = async || {
+        let all = rows(&Books::Server(url.clone()), "SELECT beginning FROM watched ORDER BY number").await;
+        all.iter().map(|beginning| beginning == "WITH numbers").collect::<Vec<_>>()
+    };
+    add("A".to_owned()).await;
+    add("B".to_owned()).await;
+    add("A".to_owned()).await;
+    for n in 0..17 {
+        add(format!("C{n}")).await;
+    }
+    let mut expected = vec![true; 2];
+    expected.extend([false; 17]);
+    expected.push(true);
+    assert_eq!(newcomers().await, expected);
+}

@@ -14,14 +14,16 @@ use std::time::Duration;
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, TimeoutType,
 };
-use tokio_postgres::NoTls;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, NoTls, Row};
 
 use crate::error::{StorageError, StorageErrorKind};
 use crate::migrate::{Migration, migrate_postgres};
 pub use transaction::PostgresTransaction;
 use transaction::{Failure, Session};
 
-/// The most connections of one store. A server admits a hundred as it comes, so that six instances fit.
+/// The most connections of one store, without those [beside](Postgres::beside) it. A server admits a hundred as it comes, so that a
+/// handful of instances fit.
 pub const CONNECTIONS: usize = 16;
 
 /// How long a free connection is waited for: longer means that the server is behind, and more waiting won't help it.
@@ -84,6 +86,7 @@ const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"asaanbil");
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    config: Config,
 }
 
 /// What a transaction sees of those beside it. The stricter, the more often it is run again.
@@ -126,10 +129,26 @@ impl Postgres {
     /// [`StorageError`] if the URL can't be read or asks for TLS, the server can't be reached within [`CONNECT_TIMEOUT`] or
     /// refuses the user, or the migrations don't fit. The password is in none of them.
     pub async fn connect(url: &str, migrations: &[Migration]) -> Result<Self, StorageError> {
+        let store = Self::with_pool(address::parse(url)?, CONNECTIONS)?;
+        store.migrate(migrations).await?;
+        Ok(store)
+    }
+
+    /// The same store through connections of its own, so many at the most: for work on another runtime, whose tasks then drive them.
+    /// They are opened when they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError`] if there can't be such a pool.
+    pub fn beside(&self, connections: usize) -> Result<Self, StorageError> {
+        Self::with_pool(self.config.clone(), connections)
+    }
+
+    fn with_pool(config: Config, connections: usize) -> Result<Self, StorageError> {
         // Whether a pooled connection is still open shows without asking the server.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(address::parse(url)?, NoTls, recycling))
-            .max_size(CONNECTIONS)
+        let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, recycling))
+            .max_size(connections)
             // The one that was used last has its statements prepared and planned.
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
@@ -138,9 +157,7 @@ impl Postgres {
             .recycle_timeout(Some(CONNECT_TIMEOUT))
             .build()
             .map_err(|error| StorageError::new(StorageErrorKind::Unavailable, "making the pool").caused(error))?;
-        let store = Self { pool };
-        store.migrate(migrations).await?;
-        Ok(store)
+        Ok(Self { pool, config })
     }
 
     async fn migrate(&self, migrations: &[Migration]) -> Result<(), StorageError> {
@@ -179,6 +196,29 @@ impl Postgres {
         E: From<StorageError> + Send,
     {
         self.run(Mode { isolation, read_only: false }, work).await
+    }
+
+    /// Runs one statement as a transaction of its own, in a single round trip, and returns its rows when what it changed is durable.
+    /// None if another transaction was in the way, or was quicker to insert one of the rows that it inserts into `table`: nothing is
+    /// changed then, and it is for the caller to look what is there.
+    ///
+    /// It has the isolation that the URL's `options` give transactions, otherwise that of [`Isolation::ReadCommitted`].
+    ///
+    /// Cancellation: nobody knows whether the statement was run.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](StorageErrorKind::Unavailable) if there is no connection; [`Unknown`](StorageErrorKind::Unknown) if it was lost
+    /// before the answer; otherwise why the server refused the statement or a parameter.
+    pub async fn at_once(
+        &self,
+        table: &str,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Vec<Row>>, StorageError> {
+        let connection = self.pool.get().await.map_err(not_connected)?;
+        let mode = Mode { isolation: Isolation::ReadCommitted, read_only: false };
+        Session::new(connection, mode).at_once(table, sql, params).await
     }
 
     /// Runs `work` on what is committed: all its queries see the same moment. It can't write. It is run again as

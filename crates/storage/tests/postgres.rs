@@ -2,6 +2,7 @@
 
 mod migrate;
 
+mod at_once;
 mod conflict;
 
 mod lost;

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a commit is sent: as a simple query of this text.
-const COMMIT: &[u8] = b"COMMIT\0";
+/// What a message holds that commits: a simple query of this text, or a value that a statement is given that is a transaction of its
+/// own.
+const COMMITS: [&[u8]; 2] = [b"COMMIT\0", AT_ONCE.as_bytes()];
+
+/// The value.
+pub(crate) const AT_ONCE: &str = "at once";
 
 /// Where the wire is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,8 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, cut: Arc<AtomicU8
             count = client.read(&mut sent) => {
                 let Ok(count @ 1..) = count else { return };
                 let cut = cut.load(Ordering::SeqCst);
-                let commits = sent[..count].windows(COMMIT.len()).any(|part| part == COMMIT);
+                let says = |what: &[u8]| sent[..count].windows(what.len()).any(|part| part == what);
+                let commits = COMMITS.into_iter().any(says);
                 if cut == Cut::AtOnce as u8 || commits && cut == Cut::BeforeCommit as u8 {
                     return;
                 }

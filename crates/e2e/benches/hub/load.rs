@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::Outcome;
 use crate::report::Amount;
@@ -220,5 +221,33 @@ impl Line {
         let sent = Instant::now();
         let body = self.runtime.block_on(exchange(&mut self.sender, request)).map_err(|error| error.to_string())?;
         Ok((body, sent.elapsed()))
+    }
+
+    /// Asks at intervals until an answer shows what is waited for.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't answered with 200, or doesn't show it in time.
+    pub(crate) fn ask_until(
+        &mut self,
+        request: impl Fn() -> Request<Full<Bytes>>,
+        (every, within): (Duration, Duration),
+        shows: impl Fn(&Bytes) -> Outcome<bool>,
+    ) -> Outcome {
+        let Self { runtime, sender } = self;
+        runtime.block_on(async {
+            let shown = async {
+                let mut turns = interval(every);
+                turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                loop {
+                    turns.tick().await;
+                    let body = exchange(sender, request()).await.map_err(|error| error.to_string())?;
+                    if shows(&body)? {
+                        return Ok(());
+                    }
+                }
+            };
+            timeout(within, shown).await.unwrap_or_else(|_| Err(format!("not after {within:?}").into()))
+        })
     }
 }

@@ -234,8 +234,9 @@ where
         let paced = Arc::clone(&pace);
         let service = service_fn(move |request| self.answer(request, Arc::clone(&paced), local));
         let mut http = http1::Builder::new();
-        // Who has sent a request may be done sending, and still wants the answer.
-        http.half_close(true).max_header_size(REQUEST_HEAD_MAX);
+        // Who has sent a request may be done sending, and still wants the answer. Most answers are small: to write head and body in one
+        // piece costs less than to have the system put them together.
+        http.half_close(true).max_header_size(REQUEST_HEAD_MAX).writev(false);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let mut ticks = interval_at(Instant::now() + patience.tick, patience.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

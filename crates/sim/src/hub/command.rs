@@ -1,5 +1,7 @@
 //! What may be asked of the hub's books, and what comes of it: sets of commands are decided together and committed as one.
 
+#[cfg(feature = "postgres")]
+use asaanbill_core::Stage;
 use asaanbill_core::{Amount, BulkRequestId, ChannelId, NewPayment, Payment, PaymentId, Psid};
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
@@ -7,6 +9,8 @@ use jiff::Timestamp;
 use super::bulk::{self, BulkProgress, Push};
 use super::{add, pay};
 use crate::bank::{BankError, Paid};
+#[cfg(feature = "postgres")]
+use crate::store::GivenNumbers;
 use crate::store::{Book, BulkStage, Event, Rows, Wants};
 
 /// Which request something is done for, if any.
@@ -135,4 +139,19 @@ pub(crate) fn decide(
         outcomes.push(outcome);
     }
     Ok(outcomes)
+}
+
+/// Gives what was added under provisional numbers those that the store gave.
+#[cfg(feature = "postgres")]
+pub(crate) fn renumber(outcomes: &mut [Outcome], numbers: &GivenNumbers) -> Result<(), StorageError> {
+    for outcome in outcomes {
+        if let Outcome::Added(payment) = outcome {
+            let (id, given) = numbers.of(payment.id)?;
+            payment.id = id;
+            if let Stage::Approved { psid, .. } = &mut payment.stage {
+                *psid = given;
+            }
+        }
+    }
+    Ok(())
 }

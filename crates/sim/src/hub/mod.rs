@@ -14,6 +14,8 @@ use http::StatusCode;
 
 pub(crate) use bulk::{Batch, Push};
 pub use bulk::{BulkProgress, UnknownProgress};
+#[cfg(feature = "postgres")]
+pub(crate) use command::renumber;
 pub(crate) use command::{Act, Cause, Command, Outcome, decide, wants};
 pub(crate) use login::{Credentials, Token, check_password, digest, hash_password, published_digest};
 pub(crate) use read::{bulk_detail, bulk_list, payment, payments, search};

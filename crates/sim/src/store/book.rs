@@ -33,6 +33,16 @@ pub(crate) struct Wants {
     pub(crate) nameless: usize,
 }
 
+impl Wants {
+    /// How many payments are added, if nothing else is wanted and each has an identifier of its own.
+    #[cfg(feature = "postgres")]
+    pub(super) fn added_alone(&self) -> Option<usize> {
+        let Self { identifiers, psids, batches, channels, records, nameless } = self;
+        let alone = psids.is_empty() && batches.is_empty() && channels.is_empty();
+        (alone && *nameless == 0 && identifiers.len() == *records).then_some(*records)
+    }
+}
+
 /// Which payments of a batch are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rows {
@@ -188,6 +198,16 @@ impl Book {
             return Err(senseless("two records drew one number"));
         }
         Ok(id)
+    }
+
+    /// The records that are to be saved, in the order of their numbers.
+    pub(super) fn changed_records(&self) -> impl Iterator<Item = &Kept> {
+        self.records.values().filter(|kept| kept.changed)
+    }
+
+    /// Those that aren't stored yet.
+    pub(super) fn new_records(&self) -> impl Iterator<Item = &Record> {
+        self.changed_records().filter(|kept| kept.stored.is_none()).map(|kept| &kept.record)
     }
 
     pub(crate) fn record(&self, id: PaymentId) -> Result<&Record, StorageError> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Script;
 use super::book::Book;
 use super::payments::{OF_BATCH, record as payment_record};
-use super::tx::{Columns as _, Each, Row, Tx, Type, contradiction, id, senseless};
+use super::tx::{Columns as _, Each, Given, Row, Tx, Type, contradiction, id, senseless};
 
 /// How far a batch is. (Guide, the samples' batch status; its values assumed but for PROCESSED)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,14 +77,14 @@ const PUT: Each = Each {
               $7::BIGINT[], $8::BIGINT[])
           ON CONFLICT (channel, id) DO UPDATE SET status = excluded.status, due_at = excluded.due_at,
               polls = excluded.polls, updated_at = excluded.updated_at",
-    types: &[Type::Int, Type::Int, Type::Int, Type::Text, Type::Int, Type::Int, Type::Int, Type::Int],
+    given: Given::Columns(&[Type::Int, Type::Int, Type::Int, Type::Text, Type::Int, Type::Int, Type::Int, Type::Int]),
 };
 
 const PUT_LAST: Each = Each {
     one: "UPDATE channels SET batches = $1 WHERE id = $2",
     all: "UPDATE channels c SET batches = u.batches
           FROM UNNEST($1::BIGINT[], $2::BIGINT[]) AS u (batches, id) WHERE c.id = u.id",
-    types: &[Type::Int, Type::Int],
+    given: Given::Columns(&[Type::Int, Type::Int]),
 };
 
 pub(super) async fn save<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {

@@ -7,7 +7,7 @@ use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 
 use super::Script;
-use super::tx::{Arg, Columns as _, Each, Row, Tx, Type, id};
+use super::tx::{Arg, Columns as _, Each, Given, Row, Rows, Tx, id};
 
 /// How many events a store keeps: the newest. A million and a half of a test suite's busiest hours; beyond it the oldest go, and
 /// the numbers of those that are left show that there were others.
@@ -40,8 +40,8 @@ pub(crate) struct Numbered {
 const INSERT: Each = Each {
     one: "INSERT INTO events (at, channel, payment, bulk_request, request, what) VALUES ($1, $2, $3, $4, $5, $6)",
     all: "INSERT INTO events (at, channel, payment, bulk_request, request, what)
-          SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[])",
-    types: &[Type::Int, Type::Int, Type::Int, Type::Int, Type::Int, Type::Text],
+          SELECT * FROM UNNEST($1::new_event[])",
+    given: Given::Rows,
 };
 
 /// After how many events of its own a program looks whether a store has too many.
@@ -53,7 +53,7 @@ pub(crate) struct History(AtomicUsize);
 
 impl History {
     /// Counts events, and says whether it is time to look.
-    fn is_long(&self, new: usize) -> bool {
+    pub(crate) fn is_long(&self, new: usize) -> bool {
         let long = self.0.fetch_add(new, Ordering::Relaxed) + new >= LOOKED_AFTER;
         if long {
             self.0.store(0, Ordering::Relaxed);
@@ -62,10 +62,8 @@ impl History {
     }
 }
 
-pub(super) async fn save<T: Tx>(tx: &T, events: &[Event], history: &History) -> Result<(), StorageError> {
-    if events.is_empty() {
-        return Ok(());
-    }
+/// Events as they are stored.
+pub(super) fn rows(events: &[Event]) -> Rows<'_> {
     let rows = events.iter().map(|event| {
         let Event { at, channel, payment, bulk_request, request, what } = event;
         vec![
@@ -77,20 +75,27 @@ pub(super) async fn save<T: Tx>(tx: &T, events: &[Event], history: &History) -> 
             Arg::Text(what),
         ]
     });
-    let rows: Vec<_> = rows.collect();
-    tx.execute_each(&INSERT, &rows).await?;
-    if !history.is_long(events.len()) {
-        return Ok(());
+    Rows { statement: &INSERT, rows: rows.collect() }
+}
+
+/// Drops the oldest events if there are too many.
+#[derive(Debug)]
+pub(super) struct Trim;
+
+impl Script for Trim {
+    type Answer = ();
+
+    async fn run<T: Tx>(&self, tx: &T) -> Result<(), StorageError> {
+        // Each end by itself comes from the end of the index; both in one query are found by walking through all events.
+        let ends = "SELECT COALESCE((SELECT MIN(id) FROM events), 0), COALESCE((SELECT MAX(id) FROM events), 0)";
+        let ends = tx.query_one(ends, &[], |row| Ok((row.int(0)?, row.int(1)?))).await?;
+        if let Some((first, last)) = ends
+            && last - first >= EVENTS_MAX + DROPPED_AT_ONCE
+        {
+            tx.execute("DELETE FROM events WHERE id <= $1", &[(last - EVENTS_MAX).into()]).await?;
+        }
+        Ok(())
     }
-    // Each end by itself comes from the end of the index; both in one query are found by walking through all events.
-    let ends = "SELECT COALESCE((SELECT MIN(id) FROM events), 0), COALESCE((SELECT MAX(id) FROM events), 0)";
-    let ends = tx.query_one(ends, &[], |row| Ok((row.int(0)?, row.int(1)?))).await?;
-    if let Some((first, last)) = ends
-        && last - first >= EVENTS_MAX + DROPPED_AT_ONCE
-    {
-        tx.execute("DELETE FROM events WHERE id <= $1", &[(last - EVENTS_MAX).into()]).await?;
-    }
-    Ok(())
 }
 
 const COLUMNS: &str = "id, at, channel, payment, bulk_request, request, what";

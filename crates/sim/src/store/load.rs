@@ -15,27 +15,27 @@ use super::book::{Batch, BatchRow, Book, Entry, Kept, Key, Open, Paying, Record,
 use super::bulk::{self, BulkStage};
 use super::numbering::{Numbering, Seed};
 use super::payments::{optional, payment_columns, record, status};
-use super::tx::{Arg, Columns as _, Each, Numbers, Row, Tx, Type, Wanted, id, senseless};
+use super::tx::{Arg, Columns as _, Each, Given, Numbers, Row, Tx, Type, Wanted, id, senseless};
 
 /// Where a PSID belongs: its oldest record says so.
 const PLACE_OF_PSID: Each = Each {
     one: "SELECT psid, id, channel, identifier FROM payments WHERE psid = $1 ORDER BY id LIMIT 1",
     all: "SELECT DISTINCT ON (psid) psid, id, channel, identifier FROM payments WHERE psid = ANY($1::TEXT[])
           ORDER BY psid, id",
-    types: &[Type::Text],
+    given: Given::Columns(&[Type::Text]),
 };
 
 const NEWEST_OF_PSID: Each = Each {
     one: "SELECT psid, id FROM payments WHERE psid = $1 ORDER BY id DESC LIMIT 1",
     all: "SELECT DISTINCT ON (psid) psid, id FROM payments WHERE psid = ANY($1::TEXT[]) ORDER BY psid, id DESC",
-    types: &[Type::Text],
+    given: Given::Columns(&[Type::Text]),
 };
 
 const UNDER_REFERENCE: Each = Each {
     one: "SELECT psid, bank_reference, id FROM payments WHERE psid = $1 AND bank_reference = $2",
     all: "SELECT p.psid, bank_reference, id FROM payments p JOIN UNNEST($1::TEXT[], $2::TEXT[]) AS k (psid, reference)
           ON p.psid = k.psid AND bank_reference = reference",
-    types: &[Type::Text, Type::Text],
+    given: Given::Columns(&[Type::Text, Type::Text]),
 };
 
 /// Identifiers by their keys. On PostgreSQL they are locked; one that isn't there yet is nobody's until it is inserted.
@@ -44,19 +44,19 @@ pub(super) const IDENTIFIERS: Each = Each {
     all: "SELECT i.channel, i.identifier, psid, newest, unpaid, made FROM identifiers i
           JOIN UNNEST($1::BIGINT[], $2::TEXT[]) AS k (channel, identifier) USING (channel, identifier)
           ORDER BY i.channel, i.identifier FOR UPDATE OF i",
-    types: &[Type::Int, Type::Text],
+    given: Given::Columns(&[Type::Int, Type::Text]),
 };
 
 const LOCK_RECORDS: Each = Each {
     one: "SELECT id FROM payments WHERE id = $1",
     all: "SELECT id FROM payments WHERE id = ANY($1::BIGINT[]) ORDER BY id FOR UPDATE",
-    types: &[Type::Int],
+    given: Given::Columns(&[Type::Int]),
 };
 
 const CHANNELS: Each = Each {
     one: "SELECT id, batches FROM channels WHERE id = $1",
     all: "SELECT id, batches FROM channels WHERE id = ANY($1::BIGINT[]) ORDER BY id FOR UPDATE",
-    types: &[Type::Int],
+    given: Given::Columns(&[Type::Int]),
 };
 
 /// The payments of a batch that isn't done, in the order of its rows.
@@ -265,7 +265,7 @@ async fn load_records<T: Tx>(tx: &T, book: &mut Book, records: &BTreeSet<Payment
 const BY_ID: Each = Each {
     one: concat!("SELECT ", payment_columns!(), " FROM payments WHERE id = $1"),
     all: concat!("SELECT ", payment_columns!(), " FROM payments WHERE id = ANY($1::BIGINT[])"),
-    types: &[Type::Int],
+    given: Given::Columns(&[Type::Int]),
 };
 
 /// The numbers that were taken, and those that only the records show to be needed: a payment of a template adds a record, unless

@@ -23,6 +23,8 @@ mod tally;
 mod tx;
 
 #[cfg(feature = "postgres")]
+mod newcomers;
+#[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]
 mod server;
@@ -49,13 +51,15 @@ pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use clock::{KeepClock, Kept, KeptClock};
 pub(crate) use events::{Event, Events, History, HistoryOf, Numbered};
 pub(crate) use figures::{Figures, FiguresOf};
+#[cfg(feature = "postgres")]
+pub(crate) use newcomers::GivenNumbers;
 pub(crate) use numbering::Seed;
 pub(crate) use outbox::{
     Attempted, Attempts, Callbacks, ClaimDeliveries, Claimed, Delivery, Moment, NextDelivery, Plan, Resend,
 };
 pub(crate) use payments::{FindPayment, InquiryOf, Listed, OfPsid, PsidOf};
 #[cfg(feature = "postgres")]
-pub(crate) use server::Server;
+pub(crate) use server::{Lane, Server};
 pub(crate) use snapshot::{Content, DeleteSaved, Export, FindSaved, Import, ROWS_MAX, Saved};
 use tx::senseless;
 pub(crate) use tx::{Tx, contradiction};

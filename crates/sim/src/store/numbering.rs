@@ -9,10 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::tx::{contradiction, senseless};
 
 /// The first six digits of each PSID: AsaanBill's number in 1BILL's routing, as in the guide's samples. (implied)
-const PSID_PREFIX: &str = "100139";
+pub(super) const PSID_PREFIX: &str = "100139";
 
 /// How many digits follow the prefix.
-const PSID_SEQUENCE_DIGITS: usize = 18;
+pub(super) const PSID_SEQUENCE_DIGITS: usize = 18;
 
 /// One more than the largest number that they hold.
 const PSID_NUMBERS: u64 = 1_000_000_000_000_000_000;

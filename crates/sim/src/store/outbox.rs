@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Script;
 use super::book::Owed;
-use super::tx::{Arg, Columns as _, Each, Row, Tx, Type, id, senseless};
+use super::tx::{Arg, Columns as _, Each, Given, Row, Tx, Type, id, senseless};
 
 /// Deliveries that are to be attempted: each the number of a call-back and, if it isn't the call-back's own, a body.
 pub(super) const OUTBOX: Queue = Queue::new("outbox");
@@ -89,7 +89,7 @@ const INSERT: Each = Each {
           FROM UNNEST($1::TEXT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[]) WITH ORDINALITY
               AS u (path, body, created_at, channel, place) JOIN channels ON id = channel
           WHERE callback_url IS NOT NULL ORDER BY place RETURNING id, path, body, channel",
-    types: &[Type::Text, Type::Text, Type::Int, Type::Int],
+    given: Given::Columns(&[Type::Text, Type::Text, Type::Int, Type::Int]),
 };
 
 /// Writes down what is owed, and what is to be sent for it.

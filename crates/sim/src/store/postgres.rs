@@ -1,15 +1,17 @@
 //! Statements on PostgreSQL: a set of rows goes as arrays, in one round trip.
 
+use std::sync::LazyLock;
+
 use asaanbill_storage::queue::{Claim, Due, Job, Lease, NewJob, Position};
-use asaanbill_storage::tokio_postgres::types::{IsNull, ToSql, Type as ColumnType, to_sql_checked};
+use asaanbill_storage::tokio_postgres::types::{Field, IsNull, Kind, ToSql, Type as ColumnType, to_sql_checked};
 use asaanbill_storage::{PostgresTransaction, StorageError};
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use jiff::Timestamp;
 
 use super::book::{Entry, Key};
-use super::load::{IDENTIFIERS, identifier, without_psid};
+use super::load::{IDENTIFIERS, identifier};
 use super::outbox::OUTBOX;
-use super::tx::{Arg, Counter, Each, Numbers, Row, Tx, Type, Wanted, senseless};
+use super::tx::{Arg, Counter, Each, Given, Numbers, Row, Rows, Tx, Type, Wanted, senseless};
 
 /// The sequence that counts.
 fn sequence(counter: Counter) -> &'static str {
@@ -62,7 +64,91 @@ impl ToSql for Nothing {
     to_sql_checked!();
 }
 
+/// Rows as an array of a composite type, in the server's binary form.
+#[derive(Clone, Debug)]
+pub(super) struct RowArray<'r, 'a>(pub(super) &'r [Vec<Arg<'a>>]);
+
+type Unfit = Box<dyn std::error::Error + Sync + Send>;
+
+/// A length that the server's form has four bytes for.
+fn length(length: usize) -> Result<i32, Unfit> {
+    i32::try_from(length).map_err(|_| "more than fits into a parameter".into())
+}
+
+/// Writes something behind its length.
+fn measured(out: &mut BytesMut, write: impl FnOnce(&mut BytesMut) -> Result<(), Unfit>) -> Result<(), Unfit> {
+    let start = out.len();
+    out.put_i32(0);
+    write(out)?;
+    let written = length(out.len() - start - size_of::<i32>())?;
+    out[start..start + size_of::<i32>()].copy_from_slice(&written.to_be_bytes());
+    Ok(())
+}
+
+/// Writes a column's value behind its length.
+fn put(arg: &Arg<'_>, of: &ColumnType, out: &mut BytesMut) -> Result<(), Unfit> {
+    let mut bytes = |value: &[u8]| {
+        out.put_i32(length(value.len())?);
+        out.put_slice(value);
+        Ok(())
+    };
+    match arg {
+        Arg::Int(value) if *of == ColumnType::INT8 => bytes(&value.to_be_bytes()),
+        Arg::Text(value) if *of == ColumnType::TEXT => bytes(value.as_bytes()),
+        Arg::Bytes(value) if *of == ColumnType::BYTEA => bytes(value),
+        Arg::Null => {
+            /// In place of a length.
+            const NULL: i32 = -1;
+            out.put_i32(NULL);
+            Ok(())
+        }
+        _ => Err("a value is not of its column's type".into()),
+    }
+}
+
+impl ToSql for RowArray<'_, '_> {
+    fn to_sql(&self, array: &ColumnType, out: &mut BytesMut) -> Result<IsNull, Unfit> {
+        const DIMENSIONS: i32 = 1;
+        const NO_NULLS: i32 = 0;
+        const FIRST: i32 = 1;
+        let Some((row_type, columns)) = columns(array) else { return Err("no array of a composite type".into()) };
+        out.put_i32(DIMENSIONS);
+        out.put_i32(NO_NULLS);
+        out.put_u32(row_type.oid());
+        out.put_i32(length(self.0.len())?);
+        out.put_i32(FIRST);
+        for row in self.0 {
+            if row.len() != columns.len() {
+                return Err("a row has another number of columns than its type".into());
+            }
+            measured(out, |out| {
+                out.put_i32(length(row.len())?);
+                for (arg, column) in row.iter().zip(columns) {
+                    out.put_u32(column.type_().oid());
+                    put(arg, column.type_(), out)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(of: &ColumnType) -> bool {
+        columns(of).is_some()
+    }
+
+    to_sql_checked!();
+}
+
+/// The type of an array's rows, and their columns.
+fn columns(array: &ColumnType) -> Option<(&ColumnType, &[Field])> {
+    let Kind::Array(row) = array.kind() else { return None };
+    let Kind::Composite(columns) = row.kind() else { return None };
+    Some((row, columns))
+}
+
 /// A value in the shape that the driver takes.
+#[derive(Clone)]
 enum Value<'a> {
     Nothing,
     Int(i64),
@@ -70,6 +156,7 @@ enum Value<'a> {
     Bytes(&'a [u8]),
     Ints(Vec<Option<i64>>),
     Texts(Vec<Option<&'a str>>),
+    Rows(RowArray<'a, 'a>),
 }
 
 impl Value<'_> {
@@ -81,6 +168,7 @@ impl Value<'_> {
             Self::Bytes(value) => value,
             Self::Ints(values) => values,
             Self::Texts(values) => values,
+            Self::Rows(rows) => rows,
         }
     }
 }
@@ -93,6 +181,14 @@ fn singles<'a>(args: &[Arg<'a>]) -> Vec<Value<'a>> {
         Arg::Bytes(value) => Value::Bytes(value),
     };
     args.iter().map(single).collect()
+}
+
+/// All rows, as a statement wants them.
+fn all<'a>(statement: &Each, rows: &'a [Vec<Arg<'a>>]) -> Result<Vec<Value<'a>>, StorageError> {
+    match statement.given {
+        Given::Columns(types) => arrays(types, rows),
+        Given::Rows => Ok(vec![Value::Rows(RowArray(rows))]),
+    }
 }
 
 /// The columns of a set.
@@ -117,6 +213,35 @@ fn arrays<'a>(types: &[Type], rows: &[Vec<Arg<'a>>]) -> Result<Vec<Value<'a>>, S
         }
     };
     types.iter().enumerate().map(column).collect()
+}
+
+/// What [`IDENTIFIERS`] finds, and then one row of numbers: `$3` of records, and of PSIDs `$4` less those that the identifiers have.
+static IDENTIFIERS_AND_NUMBERS: LazyLock<String> = LazyLock::new(|| {
+    let taken = |counter, count: &str| {
+        format!("ARRAY(SELECT nextval('{}') FROM generate_series(1, {count}))", sequence(counter))
+    };
+    format!(
+        "WITH found AS MATERIALIZED ({})
+         SELECT found.*, NULL::BIGINT[], NULL::BIGINT[] FROM found
+         UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, {}, {}",
+        IDENTIFIERS.all,
+        taken(Counter::Payments, "$3::BIGINT"),
+        taken(Counter::Psids, "$4::BIGINT - (SELECT COUNT(*) FROM found WHERE psid IS NOT NULL)"),
+    )
+});
+
+/// The table whose rows others may be inserting too.
+pub(super) const RACED: &str = "identifiers";
+
+/// One statement of several, each of which has one parameter: `last`, or else none, says how many rows it changed. The server runs it
+/// first and then the others, the last of its list first, though it doesn't promise to: so locks are taken in one order.
+fn joined(changes: &[&Rows<'_>], last: Option<&Rows<'_>>) -> String {
+    let text = |change: &Rows<'_>, place: usize| change.statement.all.replace("$1", &format!("${place}"));
+    let numbered = changes.iter().enumerate().map(|(before, change)| (before + 1, change));
+    let numbered = numbered.rev().map(|(place, change)| format!("change_{place} AS ({})", text(change, place)));
+    let with: Vec<_> = numbered.collect();
+    let with = if with.is_empty() { String::new() } else { format!("WITH {} ", with.join(", ")) };
+    with + &last.map_or_else(|| "SELECT".to_owned(), |last| text(last, changes.len() + 1))
 }
 
 fn sql<'v>(values: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
@@ -154,7 +279,7 @@ impl Tx for PostgresTx {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let values = arrays(statement.types, keys)?;
+        let values = all(statement, keys)?;
         let rows = self.transaction.query(statement.all, &sql(&values)).await?;
         rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
@@ -163,36 +288,49 @@ impl Tx for PostgresTx {
         if rows.is_empty() {
             return Ok(0);
         }
-        let values = arrays(statement.types, rows)?;
+        let values = all(statement, rows)?;
         self.transaction.execute(statement.all, &sql(&values)).await
     }
 
-    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<(), StorageError> {
-        if !rows.is_empty() {
-            let values = arrays(statement.types, rows)?;
-            self.transaction.insert(statement.all, &sql(&values)).await?;
+    async fn together(&self, changes: &[Rows<'_>]) -> Result<u64, StorageError> {
+        let Some((last, before)) = changes.split_last() else { return Ok(0) };
+        let before: Vec<&Rows<'_>> = before.iter().filter(|change| !change.rows.is_empty()).collect();
+        let last = Some(last).filter(|change| !change.rows.is_empty());
+        if before.is_empty() && last.is_none() {
+            return Ok(0);
         }
-        Ok(())
+        let statement = joined(&before, last);
+        let any = before.into_iter().chain(last);
+        let values: Vec<_> = any.map(|change| all(change.statement, &change.rows)).collect::<Result<_, _>>()?;
+        let changed = self.transaction.insert(RACED, &statement, &sql(&values.concat())).await?;
+        Ok(if last.is_some() { changed } else { 0 })
     }
 
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {
         self.take(Counter::Payments, count).await
     }
 
-    /// The numbers are asked for when the locks are held, and as many as what was found leaves to be numbered: a later look could find
-    /// what somebody else has added meanwhile.
+    /// The numbers are taken when the locks are held, and as many as what was found leaves to be numbered, all in one statement: a later
+    /// look could find what somebody else has added meanwhile.
     async fn identifiers(
         &self,
         keys: &[Vec<Arg<'_>>],
         wanted: Option<Wanted>,
     ) -> Result<(Vec<(Key, Entry)>, Numbers), StorageError> {
-        let found = self.query_each(&IDENTIFIERS, keys, identifier).await?;
-        let Some(wanted) = wanted else { return Ok((found, Numbers::default())) };
-        let (records, psids) = tokio::try_join!(
-            self.take_records(wanted.records),
-            self.take(Counter::Psids, wanted.psids + without_psid(keys.len(), &found)),
-        )?;
-        Ok((found, Numbers { records, psids }))
+        let Some(Wanted { records, psids }) = wanted else {
+            return Ok((self.query_each(&IDENTIFIERS, keys, identifier).await?, Numbers::default()));
+        };
+        if keys.is_empty() && records == 0 && psids == 0 {
+            return Ok((Vec::new(), Numbers::default()));
+        }
+        let mut values = all(&IDENTIFIERS, keys)?;
+        let count = |count: usize| i64::try_from(count).map_err(|_| senseless("too many numbers"));
+        values.extend([Value::Int(count(records)?), Value::Int(count(psids + keys.len())?)]);
+        let rows = self.transaction.query(&IDENTIFIERS_AND_NUMBERS, &sql(&values)).await?;
+        let (numbers, found) = rows.split_last().ok_or_else(|| senseless("no numbers were taken"))?;
+        let numbers = Numbers { records: numbers.try_get(6)?, psids: numbers.try_get(7)? };
+        let found = found.iter().map(|row| identifier(&Row::Postgres(row))).collect::<Result<_, _>>()?;
+        Ok((found, numbers))
     }
 
     async fn counter(&self, counter: Counter) -> Result<i64, StorageError> {
@@ -240,5 +378,74 @@ impl Tx for PostgresTx {
 
     async fn next_due(&self) -> Result<Due, StorageError> {
         OUTBOX.postgres(&self.transaction).next_due(Position::BEGINNING).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_storage::tokio_postgres::types::{Field, Kind, ToSql, Type as ColumnType};
+    use bytes::BytesMut;
+
+    use super::{Arg, Each, Given, RowArray, Rows, joined};
+
+    fn array_of(columns: &[(&str, ColumnType)]) -> ColumnType {
+        let columns = columns.iter().map(|(name, of)| Field::new((*name).to_owned(), of.clone()));
+        let row = ColumnType::new("pair".to_owned(), 70_000, Kind::Composite(columns.collect()), String::new());
+        ColumnType::new("_pair".to_owned(), 70_001, Kind::Array(row), String::new())
+    }
+
+    fn written(rows: &[Vec<Arg<'_>>], of: &ColumnType) -> Result<Vec<u8>, String> {
+        let mut out = BytesMut::new();
+        RowArray(rows).to_sql(of, &mut out).map(|_| out.to_vec()).map_err(|error| error.to_string())
+    }
+
+    /// As PostgreSQL's `array_recv` and `record_recv` read it.
+    #[test]
+    fn rows_are_written_as_the_server_reads_them() {
+        let pair = array_of(&[("id", ColumnType::INT8), ("name", ColumnType::TEXT)]);
+        let (int, text) = ([0, 0, 0, 20], [0, 0, 0, 25]);
+        let expected = [
+            &[0, 0, 0, 1, 0, 0, 0, 0][..],
+            &70_000_u32.to_be_bytes(),
+            &[0, 0, 0, 2, 0, 0, 0, 1],
+            &[0, 0, 0, 30, 0, 0, 0, 2],
+            &int,
+            &[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 7],
+            &text,
+            &[0, 0, 0, 2, b'a', b'b'],
+            &[0, 0, 0, 20, 0, 0, 0, 2],
+            &int,
+            &[0xff; 4],
+            &text,
+            &[0, 0, 0, 0],
+        ];
+        let rows = [vec![Arg::Int(7), Arg::Text("ab")], vec![Arg::Null, Arg::Text("")]];
+        assert_eq!(written(&rows, &pair), Ok(expected.concat()));
+        assert!(RowArray::accepts(&pair) && !RowArray::accepts(&ColumnType::TEXT_ARRAY));
+    }
+
+    #[test]
+    fn rows_of_another_shape_are_refused() {
+        let pair = array_of(&[("id", ColumnType::INT8), ("name", ColumnType::TEXT)]);
+        let check = |row, of: &ColumnType, expected: &str| assert_eq!(written(&[row], of), Err(expected.to_owned()));
+        check(vec![Arg::Int(7)], &pair, "a row has another number of columns than its type");
+        check(vec![Arg::Text("7"), Arg::Text("ab")], &pair, "a value is not of its column's type");
+        check(vec![Arg::Int(7), Arg::Int(8)], &pair, "a value is not of its column's type");
+        check(vec![Arg::Int(7)], &ColumnType::INT8_ARRAY, "no array of a composite type");
+    }
+
+    #[test]
+    fn changes_are_joined_with_the_first_to_be_done_behind_the_others() {
+        const ONE: Each = Each { one: "", all: "INSERT INTO one SELECT * FROM UNNEST($1::one[])", given: Given::Rows };
+        const TWO: Each = Each { one: "", all: "UPDATE two SET a = 1 FROM UNNEST($1::two[])", given: Given::Rows };
+        let (one, two) = (Rows { statement: &ONE, rows: vec![vec![]] }, Rows { statement: &TWO, rows: vec![vec![]] });
+        assert_eq!(joined(&[], Some(&one)), ONE.all);
+        assert_eq!(joined(&[&one], None), format!("WITH change_1 AS ({}) SELECT", ONE.all));
+        assert_eq!(
+            joined(&[&one, &two], Some(&one)),
+            "WITH change_2 AS (UPDATE two SET a = 1 FROM UNNEST($2::two[])), \
+             change_1 AS (INSERT INTO one SELECT * FROM UNNEST($1::one[])) \
+             INSERT INTO one SELECT * FROM UNNEST($3::one[])"
+        );
     }
 }

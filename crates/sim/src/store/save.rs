@@ -5,13 +5,14 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::{generation_type, status_text};
 use jiff::Timestamp;
 
+use super::Script as _;
 use super::book::{Book, Entry, Kept, Open, Record};
 use super::events::History;
 use super::load::key_args;
 use super::numbering::Numbering;
 use super::outbox::{Moment, Plan};
 use super::tally::Tally;
-use super::tx::{Arg, Each, Tx, Type, senseless};
+use super::tx::{Arg, Each, Given, Rows, Tx, senseless};
 use super::{bulk, events, outbox};
 
 const INSERT_PAYMENT: Each = Each {
@@ -22,32 +23,8 @@ const INSERT_PAYMENT: Each = Each {
     all: "INSERT INTO payments (id, channel, kind, title, identifier, description, amount, due_date,
               amount_after_due_date, longitude, latitude, status, psid, amount_paid, paid_at, bank_reference, why,
               bulk_request, bulk_row, created_at, updated_at)
-          SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[], $7::TEXT[],
-              $8::TEXT[], $9::TEXT[], $10::TEXT[], $11::TEXT[], $12::TEXT[], $13::TEXT[], $14::TEXT[], $15::BIGINT[],
-              $16::TEXT[], $17::TEXT[], $18::BIGINT[], $19::BIGINT[], $20::BIGINT[], $21::BIGINT[])",
-    types: &[
-        Type::Int,
-        Type::Int,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Text,
-        Type::Int,
-        Type::Text,
-        Type::Text,
-        Type::Int,
-        Type::Int,
-        Type::Int,
-        Type::Int,
-    ],
+          SELECT * FROM UNNEST($1::payments[])",
+    given: Given::Rows,
 };
 
 const UPDATE_PAYMENT: Each = Each {
@@ -56,27 +33,22 @@ const UPDATE_PAYMENT: Each = Each {
           WHERE id = $8 AND status = $9",
     all: "UPDATE payments p SET status = u.status, psid = u.psid, amount_paid = u.amount_paid, paid_at = u.paid_at,
               bank_reference = u.bank_reference, why = u.why, updated_at = u.updated_at
-          FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::TEXT[], $6::TEXT[], $7::BIGINT[],
-              $8::BIGINT[], $9::TEXT[])
-              AS u (status, psid, amount_paid, paid_at, bank_reference, why, updated_at, id, was)
-          WHERE p.id = u.id AND p.status = u.was",
-    types: &[Type::Text, Type::Text, Type::Text, Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Text],
+          FROM UNNEST($1::payment_change[]) AS u WHERE p.id = u.id AND p.status = u.was",
+    given: Given::Rows,
 };
 
 const INSERT_IDENTIFIER: Each = Each {
     one: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made) VALUES ($1, $2, $3, $4, $5, $6)",
     all: "INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
-          SELECT * FROM UNNEST($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[])",
-    types: &[Type::Int, Type::Text, Type::Text, Type::Int, Type::Int, Type::Int],
+          SELECT * FROM UNNEST($1::identifiers[])",
+    given: Given::Rows,
 };
 
 const UPDATE_IDENTIFIER: Each = Each {
     one: "UPDATE identifiers SET psid = $1, newest = $2, unpaid = $3, made = $4 WHERE channel = $5 AND identifier = $6",
     all: "UPDATE identifiers i SET psid = u.psid, newest = u.newest, unpaid = u.unpaid, made = u.made
-          FROM UNNEST($1::TEXT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[])
-              AS u (psid, newest, unpaid, made, channel, identifier)
-          WHERE i.channel = u.channel AND i.identifier = u.identifier",
-    types: &[Type::Text, Type::Int, Type::Int, Type::Int, Type::Int, Type::Text],
+          FROM UNNEST($1::identifier_change[]) AS u WHERE i.channel = u.channel AND i.identifier = u.identifier",
+    given: Given::Rows,
 };
 
 /// Stores what a book's commands changed.
@@ -87,60 +59,56 @@ pub(super) async fn save<T: Tx>(
     plan: &Plan,
     history: &History,
 ) -> Result<(), StorageError> {
+    bulk::save(tx, book).await?;
+    let texts: Vec<_> = book.new_records().map(Texts::of).collect();
+    let kept = book.changed_records().filter_map(Update::of_record);
+    let updates: Vec<Update<'_>> = kept.chain(book.open.iter().filter_map(Update::of_open)).collect();
+    let mut changes = Vec::from(identifiers(book));
+    if let Numbering::Seeded(_) = book.numbering {
+        // Two who add the same identifier draw the same numbers. The second finds that out before it inserts a record.
+        tx.together(&changes).await?;
+        changes.clear();
+    }
+    changes.extend([
+        Rows { statement: &INSERT_PAYMENT, rows: texts.iter().map(Texts::row).collect() },
+        events::rows(&book.events),
+        tally(book).rows(tx.shard()),
+        Rows { statement: &UPDATE_PAYMENT, rows: updates.iter().map(Update::row).collect() },
+    ]);
+    if tx.together(&changes).await? != count(updates.len()) {
+        return Err(senseless("a record has left the status that a change starts from"));
+    }
+    if history.is_long(book.events.len()) {
+        events::Trim.run(tx).await?;
+    }
+    outbox::owe(tx, &book.owed, moment, plan).await
+}
+
+/// What the book changes of the kept totals.
+pub(super) fn tally(book: &Book) -> Tally {
     let mut tally = Tally::default();
-    for kept in book.records.values().filter(|kept| kept.changed) {
+    for kept in book.changed_records() {
         tally.moved(kept.record.channel, kept.stored.and_then(|stored| stored.listed_at), kept.record.listed_at());
     }
     for open in book.open.values() {
         tally.moved(open.channel, None, open.changed_at.filter(|_| open.stage.psid().is_some()));
     }
-    bulk::save(tx, book).await?;
-    let identifiers = save_identifiers(tx, book);
-    // The totals last, because other sets wait for these rows.
-    let rest = async {
-        tokio::try_join!(biased; save_payments(tx, book), events::save(tx, &book.events, history), tally.save(tx))
-    };
-    if let Numbering::Seeded(_) = book.numbering {
-        // Two who add the same identifier draw the same numbers. The second finds that out before it inserts a record.
-        identifiers.await?;
-        rest.await?;
-    } else {
-        // Sent to a server together, since none waits for another's answer.
-        tokio::try_join!(biased; identifiers, rest)?;
-    }
-    outbox::owe(tx, &book.owed, moment, plan).await
+    tally
 }
 
-async fn save_identifiers<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
+/// The identifiers that are new, and those that changed.
+pub(super) fn identifiers(book: &Book) -> [Rows<'_>; 2] {
     let mut changed: Vec<_> = book.identifiers.iter().filter(|(_, entry)| entry.changed).collect();
     // Neighbours in the index are written one after another, and by everybody in this order.
     changed.sort_unstable_by_key(|(key, _)| *key);
     let (old, new): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, entry)| entry.stored);
-    let rows: Vec<_> = new.iter().map(|(key, entry)| [key_args(key), state_args(entry)].concat()).collect();
-    let inserted = tx.insert_each(&INSERT_IDENTIFIER, &rows);
-    let updates: Vec<_> = old.iter().map(|(key, entry)| [state_args(entry), key_args(key)].concat()).collect();
-    tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_IDENTIFIER, &updates))?;
-    Ok(())
-}
-
-async fn save_payments<T: Tx>(tx: &T, book: &Book) -> Result<(), StorageError> {
-    let changed = || book.records.values().filter(|kept| kept.changed);
-    let texts: Vec<_> = changed().filter(|kept| kept.stored.is_none()).map(|kept| Texts::of(&kept.record)).collect();
-    let rows: Vec<_> = texts.iter().map(Texts::row).collect();
-    let inserted = tx.execute_each(&INSERT_PAYMENT, &rows);
-    let kept = changed().filter_map(Update::of_record);
-    let updates: Vec<Update<'_>> = kept.chain(book.open.iter().filter_map(Update::of_open)).collect();
-    let updates: Vec<_> = updates.iter().map(Update::row).collect();
-    let (_, updated) = tokio::try_join!(biased; inserted, tx.execute_each(&UPDATE_PAYMENT, &updates))?;
-    if updated == count(updates.len()) {
-        Ok(())
-    } else {
-        Err(senseless("a record has left the status that a change starts from"))
-    }
+    let inserts = new.iter().map(|(key, entry)| [key_args(key), state_args(entry)].concat()).collect();
+    let updates = old.iter().map(|(key, entry)| [state_args(entry), key_args(key)].concat()).collect();
+    [Rows { statement: &INSERT_IDENTIFIER, rows: inserts }, Rows { statement: &UPDATE_IDENTIFIER, rows: updates }]
 }
 
 /// What a new record's columns borrow.
-struct Texts<'r> {
+pub(super) struct Texts<'r> {
     record: &'r Record,
     psid: Option<Psid>,
     due_date: Option<String>,
@@ -149,7 +117,7 @@ struct Texts<'r> {
 }
 
 impl<'r> Texts<'r> {
-    fn of(record: &'r Record) -> Self {
+    pub(super) fn of(record: &'r Record) -> Self {
         let new = &record.payment.new;
         let place = match new {
             NewPayment::DynamicQr(dynamic) => {
@@ -166,7 +134,7 @@ impl<'r> Texts<'r> {
         }
     }
 
-    fn row(&self) -> Vec<Arg<'_>> {
+    pub(super) fn row(&self) -> Vec<Arg<'_>> {
         let Self { record, psid, due_date, place, amount } = self;
         let Record { channel, payment, bulk, reference } = record;
         let Payment { id, new, stage, created_at, updated_at } = payment;

@@ -1,19 +1,26 @@
 //! A store on PostgreSQL, which other instances may share: its connections, and how many sets are under way at once.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use asaanbill_storage::{Isolation, Migration, Postgres, StorageError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use jiff::Timestamp;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
-use super::Script;
+use super::book::Book;
+use super::newcomers::{self, GivenNumbers};
 use super::postgres::PostgresTx;
+use super::{Script, Set, events};
 
 /// How many sets are under way at once, at most.
-const LANES: i64 = 2;
+const LANES: u8 = 2;
 
 /// How long a set is waited for before another one goes on beside it. A large set costs the server less than two small ones, so
 /// there is one at a time, unless one takes long: a batch, or a server far away.
@@ -23,10 +30,43 @@ const PATIENCE: Duration = Duration::from_millis(25);
 const SHARDS: u64 = 16;
 
 pub(crate) struct Server {
+    /// For what is asked on the runtime of whoever asks.
     pool: Postgres,
+    writer: Writer,
+    doubt: Doubt,
     /// Where this instance's part of the kept totals begins. A lane has a shard of its own there.
     first_shard: i64,
     lanes: Lanes,
+}
+
+/// The thread on which sets are committed, as SQLite has one. Among the tasks that answer requests, a set would wait for its turn
+/// behind all of them whenever the server has answered, and the server would have nothing to do meanwhile.
+struct Writer {
+    /// Its own connections, which its runtime drives.
+    pool: Postgres,
+    runtime: Handle,
+    /// The thread ends when this is dropped.
+    _stop: oneshot::Sender<Infallible>,
+}
+
+/// How many sets are not presumed to have new identifiers, since one was and had not: who adds to the same identifiers again and
+/// again would have each set decided twice.
+#[derive(Debug, Default)]
+struct Doubt(AtomicU32);
+
+/// How many they are.
+const DOUBTED: u32 = 16;
+
+impl Doubt {
+    fn begin(&self) {
+        self.0.store(DOUBTED, Ordering::Relaxed);
+    }
+
+    /// Whether there is none; each question is for a set.
+    fn is_over(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err()
+    }
 }
 
 /// One set at a time has each of these.
@@ -48,8 +88,14 @@ impl Server {
         // By chance: in containers every program has the same process number.
         let instance = i64::try_from(RandomState::new().hash_one(SHARDS) % SHARDS).unwrap_or_default();
         // Scripts that are no sets share the first.
-        let first_shard = instance * (LANES + 1);
-        Ok(Self { pool, first_shard, lanes: Lanes::new() })
+        let first_shard = instance * (i64::from(LANES) + 1);
+        let writer = Writer::start(pool.beside(LANES.into())?)?;
+        Ok(Self { pool, writer, doubt: Doubt::default(), first_shard, lanes: Lanes::new() })
+    }
+
+    /// Where sets are committed.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.writer.runtime
     }
 
     pub(super) async fn look<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
@@ -58,18 +104,33 @@ impl Server {
     }
 
     pub(super) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
-        self.change_in(self.first_shard, script).await
+        change_in(&self.pool, self.first_shard, script).await
     }
 
-    /// Waits for a lane. None when the store is closed.
+    /// Waits for a lane. None when the store is closed. To be called on [`runtime`](Self::runtime).
     pub(crate) async fn lane(&self) -> Option<Lane<'_>> {
         let (lane, permit) = self.lanes.enter().await?;
         Some(Lane { server: self, shard: self.first_shard + lane, _permit: permit })
     }
+}
 
-    async fn change_in<S: Script>(&self, shard: i64, script: &S) -> Result<S::Answer, StorageError> {
-        let change = move |tx| async move { script.run(&PostgresTx::new(tx, shard)).await };
-        self.pool.transaction(Isolation::ReadCommitted, change).await
+async fn change_in<S: Script>(pool: &Postgres, shard: i64, script: &S) -> Result<S::Answer, StorageError> {
+    let change = move |tx| async move { script.run(&PostgresTx::new(tx, shard)).await };
+    pool.transaction(Isolation::ReadCommitted, change).await
+}
+
+impl Writer {
+    fn start(pool: Postgres) -> Result<Self, StorageError> {
+        let failed = |error| {
+            tracing::error!(%error, "no thread for the writer");
+            StorageError::unavailable("starting the writer")
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let run = move || _ = runtime.block_on(stopped);
+        thread::Builder::new().name("asaanbill-writer".into()).spawn(run).map_err(failed)?;
+        Ok(Self { pool, runtime: handle, _stop: stop })
     }
 }
 
@@ -93,8 +154,28 @@ impl Lanes {
 }
 
 impl Lane<'_> {
+    /// Adds what a set adds, where that is all and nobody has its identifiers. None otherwise: nothing is changed then.
+    pub(crate) async fn add<A, D>(&self, set: &Set<'_, D>) -> Result<Option<(A, GivenNumbers)>, StorageError>
+    where
+        D: Fn(&mut Book, Timestamp) -> Result<A, StorageError>,
+    {
+        if !self.server.doubt.is_over() {
+            return Ok(None);
+        }
+        let added = newcomers::add(&self.server.writer.pool, self.shard, set).await;
+        if let Ok(None) = added {
+            self.server.doubt.begin();
+        }
+        added
+    }
+
+    /// Drops the oldest events if there are too many.
+    pub(crate) async fn trim(&self) -> Result<(), StorageError> {
+        self.change(&events::Trim).await
+    }
+
     pub(crate) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {
-        self.server.change_in(self.shard, script).await
+        change_in(&self.server.writer.pool, self.shard, script).await
     }
 }
 
@@ -111,7 +192,18 @@ mod tests {
     use futures_util::FutureExt as _;
     use tokio::time::advance;
 
-    use super::{LANES, Lanes, PATIENCE};
+    use super::{DOUBTED, Doubt, LANES, Lanes, PATIENCE};
+
+    #[test]
+    fn doubt_is_over_after_some_sets() {
+        let doubt = Doubt::default();
+        assert!(doubt.is_over() && doubt.is_over());
+        doubt.begin();
+        for _ in 0..DOUBTED {
+            assert!(!doubt.is_over());
+        }
+        assert!(doubt.is_over());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_second_lane_opens_when_the_first_takes_long() {
@@ -123,7 +215,7 @@ mod tests {
         assert!(next.as_mut().now_or_never().is_none(), "it is waited for");
         advance(Duration::from_millis(2)).await;
         let (second, beside) = next.as_mut().now_or_never().flatten().expect("it is waited for no longer");
-        assert_eq!((first, second), (1, LANES));
+        assert_eq!((first, second), (1, LANES.into()));
 
         let mut third = Box::pin(lanes.enter());
         assert!(third.as_mut().now_or_never().is_none());

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Script;
-use super::tx::{Arg, Columns as _, Counter, Each, Row, Tx, Type, contradiction, senseless};
+use super::tx::{Arg, Columns as _, Counter, Each, Given, Row, Tx, Type, contradiction, senseless};
 
 /// The version of the document. A newer one is refused.
 pub(crate) const VERSION: u32 = 1;
@@ -110,7 +110,7 @@ impl Table {
         let insert = Each {
             one: format!("INSERT INTO {name} ({names}) VALUES ({})", places.join(", ")).leak(),
             all: format!("INSERT INTO {name} ({names}) SELECT * FROM UNNEST({})", arrays.join(", ")).leak(),
-            types: types.leak(),
+            given: Given::Columns(types.leak()),
         };
         Self { name, columns, select: format!("SELECT {names} FROM {name} ORDER BY 1, 2 LIMIT $1"), insert }
     }

@@ -10,7 +10,7 @@ use send_wrapper::SendWrapper;
 use super::book::{Entry, Key};
 use super::load::{IDENTIFIERS, identifier, without_psid};
 use super::outbox::OUTBOX;
-use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Tx, Wanted, senseless};
+use super::tx::{Arg, Columns as _, Counter, Each, Numbers, Row, Rows, Tx, Wanted, senseless};
 
 /// A transaction on the thread that runs it. The wrapper lets the same `async` code be sent about for PostgreSQL's sake; here
 /// it is polled once, where it was made.
@@ -150,10 +150,12 @@ impl Tx for SqliteTx<'_> {
         Ok(changed.try_into().unwrap_or(u64::MAX))
     }
 
-    /// There is one writer.
-    async fn insert_each(&self, statement: &'static Each, rows: &[Vec<Arg<'_>>]) -> Result<(), StorageError> {
-        self.execute_each(statement, rows).await?;
-        Ok(())
+    async fn together(&self, changes: &[Rows<'_>]) -> Result<u64, StorageError> {
+        let mut changed = 0;
+        for Rows { statement, rows } in changes {
+            changed = self.execute_each(statement, rows).await?;
+        }
+        Ok(changed)
     }
 
     async fn take_records(&self, count: usize) -> Result<Vec<i64>, StorageError> {

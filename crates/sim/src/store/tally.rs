@@ -9,7 +9,7 @@ use asaanbill_core::ChannelId;
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 
-use super::tx::{Arg, Columns as _, Each, Tx, Type};
+use super::tx::{Arg, Columns as _, Each, Given, Rows, Tx};
 
 /// The levels and their widths, as powers of two of a microsecond: an eighth of a second, nine minutes, a month.
 const LEVELS: [(i64, u32); 3] = [(0, 17), (1, 29), (WIDEST, 41)];
@@ -21,9 +21,9 @@ const ADD: Each = Each {
     one: "INSERT INTO tallies (channel, level, slice, shard, payments) VALUES ($1, $2, $3, $4, $5)
           ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments",
     all: "INSERT INTO tallies (channel, level, slice, shard, payments)
-          SELECT * FROM UNNEST($1::BIGINT[], $2::BIGINT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[])
+          SELECT * FROM UNNEST($1::tallies[])
           ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments",
-    types: &[Type::Int, Type::Int, Type::Int, Type::Int, Type::Int],
+    given: Given::Rows,
 };
 
 /// What a set of changes adds to the kept totals.
@@ -41,19 +41,12 @@ impl Tally {
         }
     }
 
-    pub(super) async fn save<T: Tx>(&self, tx: &T) -> Result<(), StorageError> {
+    /// The changes as they are stored, in a shard.
+    pub(super) fn rows(&self, shard: i64) -> Rows<'static> {
         let rows = self.0.iter().filter(|(_, change)| **change != 0).map(|((channel, level, slice), change)| {
-            vec![
-                i64::from(*channel).into(),
-                Arg::Int(*level),
-                Arg::Int(*slice),
-                Arg::Int(tx.shard()),
-                Arg::Int(*change),
-            ]
+            vec![i64::from(*channel).into(), Arg::Int(*level), Arg::Int(*slice), Arg::Int(shard), Arg::Int(*change)]
         });
-        let rows: Vec<_> = rows.collect();
-        tx.execute_each(&ADD, &rows).await?;
-        Ok(())
+        Rows { statement: &ADD, rows: rows.collect() }
     }
 }
 

@@ -69,20 +69,35 @@ pub(crate) enum Type {
     Text,
 }
 
+/// How PostgreSQL is given the values of many rows.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "it is PostgreSQL's, and there is none"))]
+pub(crate) enum Given {
+    /// `$1` is the array of the first values, `$2` of the second, and so on.
+    Columns(&'static [Type]),
+    /// `$1` is an array of rows, of a composite type with these columns in this order. The server makes a table of its own of each
+    /// array that it unnests, so many columns cost half in one.
+    Rows,
+}
+
 /// A statement for each of many rows: on SQLite one statement a row, which costs a function call, or for up to 32 that are
 /// inserted; on PostgreSQL one statement for all, which costs one round trip.
 #[derive(Debug)]
 pub(crate) struct Each {
     /// For one row, whose values are `$1`, `$2` and so on, first met in this order.
     pub(crate) one: &'static str,
-    /// For all rows: `$1` is the array of the first values, and so on.
+    /// For all rows.
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "PostgreSQL's text, and there is none"))]
     pub(crate) all: &'static str,
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(dead_code, reason = "PostgreSQL's arrays have types, and there are none")
-    )]
-    pub(crate) types: &'static [Type],
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "PostgreSQL's parameters, and there are none"))]
+    pub(crate) given: Given,
+}
+
+/// A statement and its rows.
+#[derive(Debug)]
+pub(crate) struct Rows<'r> {
+    pub(crate) statement: &'static Each,
+    pub(crate) rows: Vec<Vec<Arg<'r>>>,
 }
 
 /// A row's columns, by position.
@@ -157,12 +172,10 @@ pub(crate) trait Tx: Sync {
         rows: &[Vec<Arg<'_>>],
     ) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
-    /// Inserts rows that others may be inserting too. If somebody was quicker, the script is run again.
-    fn insert_each(
-        &self,
-        statement: &'static Each,
-        rows: &[Vec<Arg<'_>>],
-    ) -> impl Future<Output = Result<(), StorageError>> + Send;
+    /// Makes several changes, of which none looks for what another does; on PostgreSQL all in one statement, as each that it answers
+    /// costs both sides as much as a few rows do. Says how many rows the last one changed. If somebody was quicker to insert an
+    /// identifier, the script is run again.
+    fn together(&self, changes: &[Rows<'_>]) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Takes `count` numbers of records that nobody else gets.
     fn take_records(&self, count: usize) -> impl Future<Output = Result<Vec<i64>, StorageError>> + Send;

@@ -73,17 +73,17 @@ impl PostgresTransaction {
         self.run(sql, async |client, statement| client.query_one(statement, params).await).await
     }
 
-    /// As [`execute`](Self::execute), for new rows that other transactions may be inserting too. If one of them is there already, the
-    /// transaction is given up and run again from the start, as for a conflict that the server sees. `ON CONFLICT DO NOTHING` would have the
-    /// server look for each key twice.
+    /// As [`execute`](Self::execute), for a statement that inserts rows into `table` which other transactions may be inserting too. If
+    /// one of them is there already, the transaction is given up and run again from the start, as for a conflict that the server sees.
+    /// `ON CONFLICT DO NOTHING` would have the server look for each key twice.
     ///
     /// Cancellation: as for [`execute`](Self::execute).
     ///
     /// # Errors
     ///
     /// As for [`execute`](Self::execute).
-    pub async fn insert(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
-        let conflict = |error: &Error| sqlstate::is_conflict(error) || sqlstate::is_taken(error);
+    pub async fn insert(&self, table: &str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
+        let conflict = |error: &Error| sqlstate::is_conflict(error) || sqlstate::is_taken(error, table);
         self.run_with(conflict, sql, async |client, statement| client.execute(statement, params).await).await
     }
 
@@ -104,7 +104,7 @@ impl PostgresTransaction {
     ) -> Result<R, StorageError> {
         let session = &*self.session;
         let asked = async {
-            let statement = self.prepare(sql).await?;
+            let statement = session.prepare(sql).await?;
             ask(session.client(), &statement).await.map_err(|error| session.failed(sql, &error, conflict(&error)))
         };
         let Some(begin) = session.beginning() else { return asked.await };
@@ -114,16 +114,6 @@ impl PostgresTransaction {
             session.client().batch_execute(&begin).await.map_err(|error| session.failed(&begin, &error, false))
         };
         tokio::try_join!(biased; begun, asked).map(|((), answer)| answer)
-    }
-
-    async fn prepare(&self, sql: &str) -> Result<Statement, StorageError> {
-        let client = self.session.client();
-        // The cache has no limit of its own. Programs have a few dozen statements; one that makes them up starts anew.
-        if client.statement_cache.size() > STATEMENTS_CACHED {
-            client.statement_cache.clear();
-        }
-        let prepared = client.prepare_cached(sql).await;
-        prepared.map_err(|error| self.session.failed(sql, &error, sqlstate::is_conflict(&error)))
     }
 }
 
@@ -158,6 +148,42 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(connection: Object, mode: Mode) -> Self {
         Self { connection: Some(connection), mode, begun: AtomicBool::new(false), failure: OnceLock::new() }
+    }
+
+    /// Runs one statement, which is a transaction of its own. None if another transaction was in the way.
+    pub(super) async fn at_once(
+        mut self,
+        table: &str,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Vec<Row>>, StorageError> {
+        let statement = self.prepare(sql).await?;
+        let error = match self.client().query(&statement, params).await {
+            Ok(rows) => {
+                drop(self.connection.take());
+                return Ok(Some(rows));
+            }
+            Err(error) => error,
+        };
+        let conflict = sqlstate::is_conflict(&error) || sqlstate::is_taken(&error, table);
+        if !conflict {
+            self.failed(sql, &error, false);
+        }
+        // The server has undone it, and goes on.
+        if sqlstate::is_refusal(&error) {
+            drop(self.connection.take());
+        }
+        if conflict { Ok(None) } else { Err(sqlstate::of_commit(&error)) }
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, StorageError> {
+        let client = self.client();
+        // The cache has no limit of its own. Programs have a few dozen statements; one that makes them up starts anew.
+        if client.statement_cache.size() > STATEMENTS_CACHED {
+            client.statement_cache.clear();
+        }
+        let prepared = client.prepare_cached(sql).await;
+        prepared.map_err(|error| self.failed(sql, &error, sqlstate::is_conflict(&error)))
     }
 
     /// How the transaction begins, for whoever asks first.

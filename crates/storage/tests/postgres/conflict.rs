@@ -207,7 +207,7 @@ async fn a_new_row_that_another_transaction_has_inserted_is_looked_at_again() {
                 return set(&tx, "c", 2).await;
             }
             execute(&other, "INSERT INTO counters VALUES ('c', 1)").await.unwrap();
-            tx.insert("INSERT INTO counters VALUES ('d', 7), ('c', 7)", &[]).await
+            tx.insert("counters", "INSERT INTO counters VALUES ('d', 7), ('c', 7)", &[]).await
         }
     });
     assert_eq!(write.await.unwrap(), 1);
@@ -220,8 +220,11 @@ async fn a_new_row_that_another_transaction_has_inserted_is_looked_at_again() {
 
     let taken = "INSERT INTO counters VALUES ('c', 7)";
     let always: Result<u64, StorageError> =
-        store.transaction(Isolation::ReadCommitted, |tx| async move { tx.insert(taken, &[]).await }).await;
+        store.transaction(Isolation::ReadCommitted, |tx| async move { tx.insert("counters", taken, &[]).await }).await;
     assert_eq!(always.unwrap_err().kind(), StorageErrorKind::Unavailable);
+    let elsewhere: Result<u64, StorageError> =
+        store.transaction(Isolation::ReadCommitted, |tx| async move { tx.insert("notes", taken, &[]).await }).await;
+    assert_eq!(elsewhere.unwrap_err().kind(), StorageErrorKind::Statement);
     let mistaken: Result<u64, StorageError> =
         store.transaction(Isolation::ReadCommitted, |tx| async move { tx.execute(taken, &[]).await }).await;
     assert_eq!(mistaken.unwrap_err().kind(), StorageErrorKind::Statement);

@@ -38,6 +38,9 @@ CREATE TABLE identifiers (
     PRIMARY KEY (channel, identifier)
 );
 
+-- How an identifier changes, in an array of many.
+CREATE TYPE identifier_change AS (psid TEXT, newest BIGINT, unpaid BIGINT, made BIGINT, channel BIGINT, identifier TEXT);
+
 CREATE TABLE bulk_requests (
     channel BIGINT NOT NULL,
     id BIGINT NOT NULL,
@@ -80,6 +83,19 @@ CREATE INDEX payments_by_update ON payments (channel, updated_at, id) WHERE psid
 CREATE INDEX payments_by_bulk_request ON payments (channel, bulk_request, bulk_row) WHERE bulk_request IS NOT NULL;
 CREATE UNIQUE INDEX payments_by_reference ON payments (psid, bank_reference) WHERE bank_reference IS NOT NULL;
 
+-- How a payment changes, in an array of many.
+CREATE TYPE payment_change AS (
+    status TEXT,
+    psid TEXT,
+    amount_paid TEXT,
+    paid_at BIGINT,
+    bank_reference TEXT,
+    why TEXT,
+    updated_at BIGINT,
+    id BIGINT,
+    was TEXT
+);
+
 -- How many listed payments a channel has, by the time of their last change, at several widths: see tally.rs.
 CREATE TABLE tallies (
     channel BIGINT NOT NULL,
@@ -100,12 +116,14 @@ CREATE TABLE events (
     request BIGINT,
     what TEXT NOT NULL
 );
+-- An event without its number, in an array of many.
+CREATE TYPE new_event AS (at BIGINT, channel BIGINT, payment BIGINT, bulk_request BIGINT, request BIGINT, what TEXT);
 CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
 CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL;
 
 -- Records and PSIDs are numbered in sequence. What a transaction took and then gave up leaves a gap.
 CREATE SEQUENCE payment_ids;
-CREATE SEQUENCE psid_numbers MINVALUE 1;
+CREATE SEQUENCE psid_numbers MINVALUE 1 MAXVALUE 999999999999999999;
 
 -- Call-backs that are owed, written in the transaction that causes them. The deliveries are the table `outbox`'s.
 CREATE TABLE callbacks (
