@@ -175,12 +175,14 @@ async fn new_identifiers_are_added_in_one_statement() {
         all.iter().map(|beginning| beginning == "WITH numbers").collect::<Vec<_>>()
     };
     add("A".to_owned()).await;
+    // Says nothing of identifiers.
+    assert_eq!(hub.pay(&crate::hub::psid(1), "50", "R").await.0, 200);
     add("B".to_owned()).await;
     add("A".to_owned()).await;
     for n in 0..17 {
         add(format!("C{n}")).await;
     }
-    let mut expected = vec![true; 2];
+    let mut expected = vec![true, false, true];
     expected.extend([false; 17]);
     expected.push(true);
     assert_eq!(newcomers().await, expected);

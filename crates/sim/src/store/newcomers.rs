@@ -63,17 +63,21 @@ impl GivenNumbers {
     }
 }
 
-/// Adds what a set adds, and returns its answer and the numbers. None if the set has more to it, or an identifier may be there already:
-/// nothing is changed then.
+/// How many payments a set adds, if that is all it does, and each has an identifier of its own and takes a number of the store's.
+pub(super) fn count<D>(set: &Set<'_, D>) -> Option<usize> {
+    set.wants.added_alone().filter(|_| set.seed.is_none())
+}
+
+/// Adds so many, and returns the set's answer and the numbers. None if an identifier is there already: nothing is changed then.
 pub(super) async fn add<A, D>(
     pool: &Postgres,
     shard: i64,
     set: &Set<'_, D>,
+    count: usize,
 ) -> Result<Option<(A, GivenNumbers)>, StorageError>
 where
     D: Fn(&mut Book, Timestamp) -> Result<A, StorageError>,
 {
-    let Some(count) = set.wants.added_alone().filter(|_| set.seed.is_none()) else { return Ok(None) };
     let last = i64::try_from(count).map_err(contradiction)?;
     let mut book = Book::new();
     let numbers: VecDeque<i64> = (1..=last).collect();

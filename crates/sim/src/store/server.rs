@@ -49,8 +49,8 @@ struct Writer {
     _stop: oneshot::Sender<Infallible>,
 }
 
-/// How many sets are not presumed to have new identifiers, since one was and had not: who adds to the same identifiers again and
-/// again would have each set decided twice.
+/// How many more sets that only add are not presumed to have new identifiers, since one was and had not: who adds to the same
+/// identifiers again and again would have each set decided twice.
 #[derive(Debug, Default)]
 struct Doubt(AtomicU32);
 
@@ -159,14 +159,15 @@ impl Lane<'_> {
     where
         D: Fn(&mut Book, Timestamp) -> Result<A, StorageError>,
     {
+        let Some(count) = newcomers::count(set) else { return Ok(None) };
         if !self.server.doubt.is_over() {
             return Ok(None);
         }
-        let added = newcomers::add(&self.server.writer.pool, self.shard, set).await;
-        if let Ok(None) = added {
+        let added = newcomers::add(&self.server.writer.pool, self.shard, set, count).await?;
+        if added.is_none() {
             self.server.doubt.begin();
         }
-        added
+        Ok(added)
     }
 
     /// Drops the oldest events if there are too many.
