@@ -19,7 +19,7 @@ use super::tx::{contradiction, senseless};
 use super::{Set, events};
 
 /// `$1` to `$4` are identifiers, payments, events and totals, `$5` says how many numbers are needed, `$6` how a PSID begins and `$7` how many
-/// digits follow. What stands last is done first, as with [`Tx::together`](super::tx::Tx::together).
+/// digits follow. What stands last is done first, as in every set.
 const ADD: &str = "\
     WITH numbers AS MATERIALIZED (
         SELECT ARRAY(SELECT nextval('payment_ids') FROM generate_series(1, $5::BIGINT)) AS ids,
@@ -29,13 +29,10 @@ const ADD: &str = "\
             SELECT FROM UNNEST($1::identifiers[]) AS new JOIN identifiers AS old
             ON old.channel = new.channel AND old.identifier = new.identifier
         )
-    ), totals AS (
-        INSERT INTO tallies (channel, level, slice, shard, payments)
-        SELECT channel, level, slice, shard, payments FROM numbers, UNNEST($4::tallies[])
-        ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
-    ), new_events AS (
-        INSERT INTO events (at, channel, payment, bulk_request, request, what)
-        SELECT at, channel, ids[payment::INT], bulk_request, request, what FROM numbers, UNNEST($3::new_event[])
+    ), new_identifiers AS (
+        INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
+        SELECT channel, identifier, psids[newest::INT], ids[newest::INT], unpaid, made
+        FROM numbers, UNNEST($1::identifiers[])
     ), new_payments AS (
         INSERT INTO payments (id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
             longitude, latitude, status, psid, amount_paid, paid_at, bank_reference, why, bulk_request, bulk_row,
@@ -44,10 +41,13 @@ const ADD: &str = "\
             longitude, latitude, status, psids[id::INT], amount_paid, paid_at, bank_reference, why, bulk_request, bulk_row,
             created_at, updated_at
         FROM numbers, UNNEST($2::payments[])
-    ), new_identifiers AS (
-        INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
-        SELECT channel, identifier, psids[newest::INT], ids[newest::INT], unpaid, made
-        FROM numbers, UNNEST($1::identifiers[])
+    ), new_events AS (
+        INSERT INTO events (at, channel, payment, bulk_request, request, what)
+        SELECT at, channel, ids[payment::INT], bulk_request, request, what FROM numbers, UNNEST($3::new_event[])
+    ), totals AS (
+        INSERT INTO tallies (channel, level, slice, shard, payments)
+        SELECT channel, level, slice, shard, payments FROM numbers, UNNEST($4::tallies[])
+        ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
     )
     SELECT ids, psids FROM numbers";
 

@@ -234,12 +234,12 @@ static IDENTIFIERS_AND_NUMBERS: LazyLock<String> = LazyLock::new(|| {
 pub(super) const RACED: &str = "identifiers";
 
 /// One statement of several, each of which has one parameter: `last`, or else none, says how many rows it changed. The server runs it
-/// first and then the others, the last of its list first, though it doesn't promise to: so locks are taken in one order.
+/// first and then the others from the last one back, though it doesn't promise to: so everybody comes to the kept totals before what
+/// is new.
 fn joined(changes: &[&Rows<'_>], last: Option<&Rows<'_>>) -> String {
     let text = |change: &Rows<'_>, place: usize| change.statement.all.replace("$1", &format!("${place}"));
-    let numbered = changes.iter().enumerate().map(|(before, change)| (before + 1, change));
-    let numbered = numbered.rev().map(|(place, change)| format!("change_{place} AS ({})", text(change, place)));
-    let with: Vec<_> = numbered.collect();
+    let with = (1..).zip(changes).map(|(place, change)| format!("change_{place} AS ({})", text(change, place)));
+    let with: Vec<_> = with.collect();
     let with = if with.is_empty() { String::new() } else { format!("WITH {} ", with.join(", ")) };
     with + &last.map_or_else(|| "SELECT".to_owned(), |last| text(last, changes.len() + 1))
 }
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_joined_with_the_first_to_be_done_behind_the_others() {
+    fn changes_are_joined_with_a_parameter_each() {
         const ONE: Each = Each { one: "", all: "INSERT INTO one SELECT * FROM UNNEST($1::one[])", given: Given::Rows };
         const TWO: Each = Each { one: "", all: "UPDATE two SET a = 1 FROM UNNEST($1::two[])", given: Given::Rows };
         let (one, two) = (Rows { statement: &ONE, rows: vec![vec![]] }, Rows { statement: &TWO, rows: vec![vec![]] });
@@ -443,8 +443,8 @@ mod tests {
         assert_eq!(joined(&[&one], None), format!("WITH change_1 AS ({}) SELECT", ONE.all));
         assert_eq!(
             joined(&[&one, &two], Some(&one)),
-            "WITH change_2 AS (UPDATE two SET a = 1 FROM UNNEST($2::two[])), \
-             change_1 AS (INSERT INTO one SELECT * FROM UNNEST($1::one[])) \
+            "WITH change_1 AS (INSERT INTO one SELECT * FROM UNNEST($1::one[])), \
+             change_2 AS (UPDATE two SET a = 1 FROM UNNEST($2::two[])) \
              INSERT INTO one SELECT * FROM UNNEST($3::one[])"
         );
     }
