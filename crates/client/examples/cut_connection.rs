@@ -21,16 +21,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let bill = NewPayment::parse(PaymentKind::Psid, &fields)?;
     let payment = match client.add(&bill).await {
-        Ok(payment) => payment,
-        Err(error) => {
+        Err(error) if error.is_outcome_unknown() => {
             println!("{error}");
             // Nothing is sent again: the hub's records say whether the bill exists.
-            let Some(intent) = error.intent() else { return Err(error.into()) };
+            let intent = error.intent().ok_or("no intent")?;
             match client.resolve(intent).await? {
                 Resolution::Added(payment) => payment,
                 other => return Err(format!("not billed: {other:?}").into()),
             }
         }
+        // Among the other errors is `Unresolved`, whose intent is an earlier request's: this bill isn't sent.
+        result => result?,
     };
     println!("PSID {}", payment.psid().ok_or("the hub gave no PSID")?);
     Ok(())

@@ -75,7 +75,8 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Where the hub is: its staging system, [`STAGING`], if nothing is said. Only https, but for this machine.
+    /// Where the hub is: its staging system, [`STAGING`], if nothing is said. An absolute `https` address, or `http` on this
+    /// machine (loopback). Whether it ends in `/integration` or not, requests go where the [style](Self::path_style) says.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());

@@ -79,7 +79,7 @@ pub enum ErrorKind {
     /// ([`ClientError::status`] is then none).
     Refused,
     /// Another intent for the same identifier is open: whether that bill exists isn't known yet, so this one was not sent.
-    /// [`ClientError::intent`] is the open one: resolve it first.
+    /// [`ClientError::intent`] is the open one, **an earlier request's**: resolve it first. What was asked for now is still to be added.
     Unresolved,
     /// The identifier has an unpaid bill, which this one would have destroyed. It was not sent.
     Outstanding,
@@ -87,7 +87,8 @@ pub enum ErrorKind {
     Journal,
     /// There is no such payment or batch.
     NotFound,
-    /// Something else than the hub has answered, or the hub in a way that can't be read.
+    /// Something else than the hub has answered, or the hub in a way that can't be read. What creates a payment ends so only if
+    /// nothing can have been done; otherwise it is [`OutcomeUnknown`](Self::OutcomeUnknown).
     Unreadable,
 }
 
@@ -188,8 +189,8 @@ impl ClientError {
         self.0.retry_after
     }
 
-    /// The intent that nobody knows the outcome of, of [`ErrorKind::OutcomeUnknown`] and [`ErrorKind::Unresolved`]. Give it
-    /// to [`Client::resolve`](crate::Client::resolve).
+    /// The intent that nobody knows the outcome of: of [`ErrorKind::OutcomeUnknown`] the request's own (none only if its task was
+    /// ended by the runtime), of [`ErrorKind::Unresolved`] an earlier one's. Give it to [`Client::resolve`](crate::Client::resolve).
     pub fn intent(&self) -> Option<&Intent> {
         self.0.intent.as_ref()
     }

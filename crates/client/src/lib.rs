@@ -36,6 +36,9 @@
 //!
 //! # Example
 //!
+//! It runs on tokio, on a runtime of yours with its drivers enabled (`#[tokio::main]` does that, with tokio's features `macros` and
+//! `rt-multi-thread`); `blocking::Client`, behind a feature, is for programs without one.
+//!
 //! ```no_run
 //! use asaanbill_client::core::{Fields, NewPayment, PaymentKind};
 //! use asaanbill_client::{Client, Resolution};
@@ -52,12 +55,16 @@
 //! };
 //! let bill = NewPayment::parse(PaymentKind::Psid, &bill)?;
 //! let payment = match client.add(&bill).await {
-//!     Ok(payment) => payment,
 //!     // The answer is lost: the hub's records say whether the bill exists. This may take minutes.
-//!     Err(error) => match client.resolve(error.intent().ok_or(error.to_string())?).await? {
-//!         Resolution::Added(payment) => payment,
-//!         other => return Err(format!("not billed: {other:?}").into()),
-//!     },
+//!     Err(error) if error.is_outcome_unknown() => {
+//!         let intent = error.intent().ok_or("no intent")?;
+//!         match client.resolve(intent).await? {
+//!             Resolution::Added(payment) => payment,
+//!             other => return Err(format!("not billed: {other:?}").into()),
+//!         }
+//!     }
+//!     // Among the other errors is `Unresolved`, whose intent is an earlier request's: this bill isn't sent.
+//!     result => result?,
 //! };
 //! println!("PSID {}", payment.psid().ok_or("no PSID")?);
 //! # Ok(())
