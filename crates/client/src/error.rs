@@ -189,8 +189,8 @@ impl ClientError {
         self.0.retry_after
     }
 
-    /// The intent that nobody knows the outcome of: of [`ErrorKind::OutcomeUnknown`] the request's own (none only if its task was
-    /// ended by the runtime), of [`ErrorKind::Unresolved`] an earlier one's. Give it to [`Client::resolve`](crate::Client::resolve).
+    /// The intent that nobody knows the outcome of: of [`ErrorKind::OutcomeUnknown`] the request's own (none if its task was ended
+    /// by the runtime, and of a [raw](crate::raw) request, which isn't noted), of [`ErrorKind::Unresolved`] an earlier one's. Give it to [`Client::resolve`](crate::Client::resolve).
     pub fn intent(&self) -> Option<&Intent> {
         self.0.intent.as_ref()
     }

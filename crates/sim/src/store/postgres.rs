@@ -65,7 +65,7 @@ impl ToSql for Nothing {
 }
 
 /// Rows as an array of a composite type, in the server's binary form.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct RowArray<'r, 'a>(pub(super) &'r [Vec<Arg<'a>>]);
 
 type Unfit = Box<dyn std::error::Error + Sync + Send>;
@@ -95,7 +95,6 @@ fn put(arg: &Arg<'_>, of: &ColumnType, out: &mut BytesMut) -> Result<(), Unfit> 
     match arg {
         Arg::Int(value) if *of == ColumnType::INT8 => bytes(&value.to_be_bytes()),
         Arg::Text(value) if *of == ColumnType::TEXT => bytes(value.as_bytes()),
-        Arg::Bytes(value) if *of == ColumnType::BYTEA => bytes(value),
         Arg::Null => {
             /// In place of a length.
             const NULL: i32 = -1;
@@ -148,7 +147,6 @@ fn columns(array: &ColumnType) -> Option<(&ColumnType, &[Field])> {
 }
 
 /// A value in the shape that the driver takes.
-#[derive(Clone)]
 enum Value<'a> {
     Nothing,
     Int(i64),
@@ -300,9 +298,11 @@ impl Tx for PostgresTx {
             return Ok(0);
         }
         let statement = joined(&before, last);
-        let any = before.into_iter().chain(last);
-        let values: Vec<_> = any.map(|change| all(change.statement, &change.rows)).collect::<Result<_, _>>()?;
-        let changed = self.transaction.insert(RACED, &statement, &sql(&values.concat())).await?;
+        let mut values = Vec::new();
+        for change in before.into_iter().chain(last) {
+            values.extend(all(change.statement, &change.rows)?);
+        }
+        let changed = self.transaction.insert(RACED, &statement, &sql(&values)).await?;
         Ok(if last.is_some() { changed } else { 0 })
     }
 

@@ -1,4 +1,5 @@
-//! A store on PostgreSQL, which other instances may share: its connections, and how many sets are under way at once.
+//! A store on PostgreSQL, which other instances may share: its connections, the thread on which sets are committed, how many are
+//! under way at once, and which are presumed to have new identifiers.
 
 use std::convert::Infallible;
 use std::fmt;

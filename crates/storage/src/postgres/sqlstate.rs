@@ -45,10 +45,10 @@ pub(super) fn is_conflict(error: &Error) -> bool {
     error.code().is_some_and(|code| CONFLICTS.contains(&code.code()))
 }
 
-/// Whether a row with the same key is there in a table.
-pub(super) fn is_taken(error: &Error, table: &str) -> bool {
+/// Whether another transaction was in the way, or was quicker to insert a row into a table.
+pub(super) fn is_conflict_over(error: &Error, table: &str) -> bool {
     let taken = error.as_db_error().filter(|error| error.code().code() == TAKEN);
-    taken.is_some_and(|error| error.table() == Some(table))
+    is_conflict(error) || taken.is_some_and(|error| error.table() == Some(table))
 }
 
 /// Whether the server refused what it was asked and goes on serving this connection.

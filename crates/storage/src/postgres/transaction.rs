@@ -83,7 +83,7 @@ impl PostgresTransaction {
     ///
     /// As for [`execute`](Self::execute).
     pub async fn insert(&self, table: &str, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, StorageError> {
-        let conflict = |error: &Error| sqlstate::is_conflict(error) || sqlstate::is_taken(error, table);
+        let conflict = |error: &Error| sqlstate::is_conflict_over(error, table);
         self.run_with(conflict, sql, async |client, statement| client.execute(statement, params).await).await
     }
 
@@ -165,7 +165,7 @@ impl Session {
             }
             Err(error) => error,
         };
-        let conflict = sqlstate::is_conflict(&error) || sqlstate::is_taken(&error, table);
+        let conflict = sqlstate::is_conflict_over(&error, table);
         if !conflict {
             self.failed(sql, &error, false);
         }

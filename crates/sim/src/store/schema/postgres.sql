@@ -121,7 +121,8 @@ CREATE TYPE new_event AS (at BIGINT, channel BIGINT, payment BIGINT, bulk_reques
 CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
 CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL;
 
--- Records and PSIDs are numbered in sequence. What a transaction took and then gave up leaves a gap.
+-- Records and PSIDs are numbered in sequence. What a transaction took and then gave up leaves a gap. A PSID has 18 digits for its
+-- number.
 CREATE SEQUENCE payment_ids;
 CREATE SEQUENCE psid_numbers MINVALUE 1 MAXVALUE 999999999999999999;
 
