@@ -117,7 +117,7 @@ start() {
     fi
     pids+=($!)
     local tries
-    for ((tries = 0; tries < 300; tries++)); do
+    for ((tries = 0; tries < 1200; tries++)); do
         [[ -s $ready ]] && { hub=http://$(jq -r .address "$ready"); return; }
         kill -0 "${pids[${#pids[@]} - 1]}" 2>/dev/null || break
         sleep 0.05

@@ -17,13 +17,16 @@ use tokio::time::{Instant, interval, timeout};
 
 use crate::hub::Hub;
 use crate::ledger::Ledger;
-use crate::world::{ACKNOWLEDGED, processed, psid_of, unpaced};
+use crate::world::{ACKNOWLEDGED, patient, processed, psid_of};
 
-/// In how long a genuine call-back has to be acknowledged, whatever else goes on.
+/// In how long a genuine call-back is acknowledged, whatever else goes on. One may be late on a machine that is busy with other tests.
 const GENUINE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What no attack may exceed: the receiver's two seconds for a head, one for a body, and a slow machine's own.
-const CLOSED_WITHIN: Duration = Duration::from_secs(8);
+/// In how long each of them has to be: then the hub gives up.
+const HUBS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What no attack may exceed: the receiver's two seconds for a head, four for a body, and a slow machine's own.
+const CLOSED_WITHIN: Duration = Duration::from_secs(12);
 
 /// How many connections an attack makes.
 const CONNECTIONS: usize = 10_000;
@@ -61,7 +64,7 @@ const HALF_A_HEAD: &[u8] = b"POST /processed HTTP/1.1\r\nhost: hooks.example\r\n
 async fn child() {
     let Ok(file) = env::var(FILE) else { return };
     let inbox = Inbox::from(Location::File(file.into()));
-    let mut limits = unpaced();
+    let mut limits = patient();
     limits.connections = env::var(MOST).unwrap().parse().unwrap();
     let builder = Receiver::builder(inbox, Hub::default().client(), Ledger::default()).limits(limits).sweep(None);
     let receiver = builder.build().await.unwrap();
@@ -127,10 +130,11 @@ impl Flooded {
         self.genuine().await;
         let (before, begun) = (self.peak_kib(), self.posted);
         let attack = tokio::spawn(attack);
+        let mut times = Vec::new();
         loop {
             // Looked at first, so that at least one is posted after it.
             let over = attack.is_finished();
-            self.genuine().await;
+            times.push(self.genuine().await);
             if let Some(open) = self.descriptors() {
                 assert!(open <= self.most + OTHER_DESCRIPTORS, "{open} descriptors are open");
             }
@@ -140,12 +144,15 @@ impl Flooded {
         }
         let growth = before.zip(self.peak_kib()).map(|(before, after)| after - before);
         eprintln!("{} genuine ones beside it, {growth:?} KiB more", self.posted - begun);
+        times.sort_unstable();
+        let median = times[times.len() / 2];
+        assert!(median < GENUINE_WITHIN, "genuine call-backs took {median:?}");
         assert!(growth.is_none_or(|growth| growth < GROWTH_MAX_KIB), "{growth:?} KiB more");
         attack.await.unwrap()
     }
 
-    /// Posts one that has to be acknowledged in time.
-    async fn genuine(&mut self) {
+    /// Posts one that has to be acknowledged before the hub gives up. Says how long it took.
+    async fn genuine(&mut self) -> Duration {
         self.posted += 1;
         let body = processed(&psid_of(self.posted), "50", Some("55"));
         let begun = Instant::now();
@@ -159,7 +166,8 @@ impl Flooded {
         stream.read_to_string(&mut answer).await.unwrap();
         let took = begun.elapsed();
         assert!(answer.ends_with(ACKNOWLEDGED), "after {took:?}: {answer:?}");
-        assert!(took < GENUINE_WITHIN, "a genuine call-back took {took:?}");
+        assert!(took < HUBS_PATIENCE, "a genuine call-back took {took:?}");
+        took
     }
 }
 

@@ -9,7 +9,7 @@ use asaanbill_callbacks::{
 use asaanbill_transport::{ServiceTransport, Transport as _};
 
 use crate::hub::Hub;
-use crate::world::{ACKNOWLEDGED, post, processed, psid_of, unpaced};
+use crate::world::{ACKNOWLEDGED, patient, post, processed, psid_of};
 
 /// How long what has to happen is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,7 +52,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let hub = Hub::default();
     let builder =
         Receiver::builder(Location::File(file.clone()), hub.client(), Handling::in_sqlite(Squeeze::default()));
-    let receiver = builder.limits(unpaced()).sweep(None).build().await.unwrap();
+    let receiver = builder.limits(patient()).sweep(None).build().await.unwrap();
     let mut number = 0;
     let mut announce = async || {
         number += 1;

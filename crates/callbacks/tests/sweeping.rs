@@ -11,6 +11,9 @@ use crate::world::{MINUTE, World, beginning, psid};
 /// How often these worlds are swept.
 const EVERY: Duration = Duration::from_secs(300);
 
+/// How long a payment is left to its call-back.
+const GRACE: SignedDuration = SignedDuration::from_mins(2);
+
 /// A bill that was paid then; the key of its effect.
 fn paid_at(hub: &Hub, letter: char, at: Timestamp) -> String {
     let bill = hub.bill(&psid(letter), "50", "55");
@@ -98,9 +101,11 @@ async fn a_payment_is_left_to_its_call_back_for_a_while() {
     let mut world = World::sweeping(Hub::default(), Sweep::every(EVERY)).await;
     // One a minute, until there is a sweep.
     let before = swept_to(&world);
-    let mut silent = Vec::new();
+    let (mut silent, mut shown) = (Vec::new(), Vec::new());
     for letter in ('A'..='Z').cycle() {
         silent.push(paid(&world, letter));
+        // To the minute, as the hub says it.
+        shown.push(Timestamp::from_second(world.now().as_second() / 60 * 60).unwrap());
         world.pass(MINUTE).await;
         if swept_to(&world) > before {
             break;
@@ -110,7 +115,11 @@ async fn a_payment_is_left_to_its_call_back_for_a_while() {
     let found = sorted(world.handled());
     let left = silent.split_off(found.len());
     assert_eq!(found, silent, "the oldest");
-    assert!((1..=3).contains(&left.len()), "{} are left to their call-backs", left.len());
+    // On a slow machine more may have been paid while the sweep went on.
+    let latest = Timestamp::from_microsecond(swept_to(&world)).unwrap() - GRACE;
+    let recent = shown.iter().filter(|paid| **paid > latest).count();
+    assert_eq!(left.len(), recent, "{latest}: those are left to their call-backs");
+    assert!(recent > 0, "the last one was paid a minute ago");
     next_sweep(&mut world).await;
     assert_eq!(sorted(world.handled()), [silent, left].concat());
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use asaanbill_callbacks::{Limits, Location, Receipt, ReceiptState, Receiver, Sweep};
+use asaanbill_callbacks::{ACCEPT_TIMEOUT_MAX, Limits, Location, Receipt, ReceiptState, Receiver, Sweep};
 use asaanbill_storage::rusqlite::Connection;
 use asaanbill_transport::{ServiceTransport, Transport as _};
 use axum::body::Bytes;
@@ -244,9 +244,16 @@ impl World {
 }
 
 /// As many questions to the hub as there are: the clock stands still.
-pub(crate) fn unpaced() -> Limits {
+fn unpaced() -> Limits {
     let mut limits = Limits::default();
     limits.lookups_per_second = None;
+    limits
+}
+
+/// The same, and as long to store a call-back as may be, for tests in real time: a slow machine needs it.
+pub(crate) fn patient() -> Limits {
+    let mut limits = unpaced();
+    limits.accept_timeout = ACCEPT_TIMEOUT_MAX;
     limits
 }
 

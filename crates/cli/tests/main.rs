@@ -23,6 +23,9 @@ use serde_json::Value;
 /// The longest that the demonstration may take.
 const DEMO_MAX: Duration = Duration::from_secs(5);
 
+/// How often something is measured that has a limit: on a machine that is busy with other tests one may be late.
+const TRIES: usize = 5;
+
 fn asaanbill(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_asaanbill")).args(args).env_remove("CLICOLOR_FORCE").output().unwrap()
 }
@@ -31,12 +34,31 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
+/// Does something, which says how long it took, until it was done within its limit once. Says what came of it then.
+fn in_time<T>(limit: Duration, mut attempt: impl FnMut() -> (T, Duration)) -> T {
+    let mut late = Vec::new();
+    while late.len() < TRIES {
+        let (done, took) = attempt();
+        if took < limit {
+            return done;
+        }
+        late.push(took);
+    }
+    panic!("never within {limit:?}: {late:?}");
+}
+
+fn demo(args: &[&str]) -> Output {
+    in_time(DEMO_MAX, || {
+        let begun = Instant::now();
+        let output = asaanbill(&[&["demo"][..], args].concat());
+        (output, begun.elapsed())
+    })
+}
+
 /// The steps with what a script may rely on.
 #[test]
 fn a_script_reads_one_object_a_line() {
-    let begun = Instant::now();
-    let output = asaanbill(&["demo", "--json"]);
-    assert!(begun.elapsed() < DEMO_MAX);
+    let output = demo(&["--json"]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
     let steps: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<_> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
@@ -76,7 +98,7 @@ fn a_script_reads_one_object_a_line() {
 
 #[test]
 fn a_person_reads_a_story() {
-    let output = asaanbill(&["demo"]);
+    let output = demo(&[]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
     let story = text(&output.stdout);
     assert!(!story.contains('\u{1b}'), "no colour without a terminal");

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How long an event is waited for before a test fails. Events come within milliseconds.
-const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
+const EVENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How many events may wait for a test.
 const EVENTS_MAX: usize = 1024;

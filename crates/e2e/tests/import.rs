@@ -19,6 +19,15 @@ use http::{Request, StatusCode};
 
 use crate::random::{Random, cancelled_after};
 
+/// How long an operation may take, and whatever is lost may still arrive.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// The same where requests never arrive: a client waits for all of it then.
+const SHORT_WINDOW: Duration = Duration::from_secs(5);
+
+/// How long an import waits for its PSIDs.
+const PSIDS_WITHIN: Duration = Duration::from_secs(60);
+
 fn row(identifier: &str, amount: usize) -> Bill {
     bill(identifier, &amount.to_string()).unwrap().bill().unwrap().clone()
 }
@@ -28,15 +37,17 @@ fn rows(count: usize) -> Vec<Bill> {
 }
 
 fn builder(transport: impl Transport + 'static) -> ClientBuilder {
+    builder_within(WINDOW, transport)
+}
+
+fn builder_within(window: Duration, transport: impl Transport + 'static) -> ClientBuilder {
     let milliseconds = Duration::from_millis;
     Client::builder()
         .base_url("http://localhost")
         .credentials("demo", "demo")
         .transport(transport)
-        .retry(RetryPolicy::default().backoff(milliseconds(1), milliseconds(5)).total(Duration::from_secs(2)))
-        .resolve_policy(
-            ResolvePolicy::default().quiescence(Duration::from_secs(2)).looks(milliseconds(5), milliseconds(50)),
-        )
+        .retry(RetryPolicy::default().backoff(milliseconds(1), milliseconds(5)).total(window))
+        .resolve_policy(ResolvePolicy::default().quiescence(window).looks(milliseconds(5), milliseconds(50)))
 }
 
 /// All rows and the last progress; the error that ended it, if one did.
@@ -85,7 +96,7 @@ async fn rows_come_in_order_with_their_psids() {
     let client = builder(sim.transport()).build().unwrap();
     let mut bills = rows(25);
     bills[7] = row(" I-7", 8);
-    let options = ImportOptions::new().chunk_rows(10).in_flight(3).wait_for_psids(Duration::from_secs(10));
+    let options = ImportOptions::new().chunk_rows(10).in_flight(3).wait_for_psids(PSIDS_WITHIN);
     let (rows, progress, failed) = run(&client, bills, options).await;
     assert_eq!((failed, rows.len(), progress.read, progress.accepted, progress.refused), (None, 25, 25, 24, 1));
     assert_eq!((progress.sent, progress.resumed), (24, 0), "the client refuses a row by itself");
@@ -133,7 +144,7 @@ async fn lost_chunks_are_resolved() {
             _ => Fault::None,
         }
     });
-    let client = builder(faulty).build().unwrap();
+    let client = builder_within(SHORT_WINDOW, faulty).build().unwrap();
     let (rows, progress, failed) = run(&client, rows(30), ImportOptions::new().chunk_rows(10).in_flight(1)).await;
     assert_eq!((failed, rows.len(), progress.accepted), (None, 30, 30));
     assert_eq!((progress.sent, progress.resumed), (30, 0), "also what was found again");
@@ -163,7 +174,7 @@ async fn a_killed_import_is_resumed() {
         let mut kills = 0;
         let (rows, progress) = loop {
             let journal = SqliteJournal::open(folder.path().join("journal.db")).unwrap();
-            let client = builder(Arc::clone(&faulty)).journal(journal).build().unwrap();
+            let client = builder_within(SHORT_WINDOW, Arc::clone(&faulty)).journal(journal).build().unwrap();
             client.log_in().await.unwrap();
             let polls = 1 + random.below(60);
             let polls = if kills < 12 { polls } else { usize::MAX };

@@ -1,10 +1,15 @@
 //! From the first request to the confirmed call-back, over each transport.
 
+use std::time::Duration;
+
 use asaanbill_callbacks::{Confirmed, ReceiptState};
 use asaanbill_client::{Client, PageRequest, RowOutcome, Status};
 use asaanbill_core::{Amount, NewPayment, PaymentStatus};
 use asaanbill_e2e::{World, bill};
 use asaanbill_transport::{HyperTransport, ReqwestTransport};
+
+/// How long what has to happen is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the hub shows of a client's payments, by their numbers.
 async fn statuses(client: &Client) -> Vec<(u64, PaymentStatus)> {
@@ -49,7 +54,17 @@ async fn check_life(mut world: World, client: Client) {
 
     let receipts = world.receiver.receipts().await.unwrap();
     assert_eq!(receipts.iter().map(|receipt| receipt.state).collect::<Vec<_>>(), [ReceiptState::Confirmed; 2]);
-    let attempts = world.sim.callback_attempts().await.unwrap();
+    // An attempt is noted once its answer is read, a moment after the receiver has the event.
+    let noted = async {
+        loop {
+            let attempts = world.sim.callback_attempts().await.unwrap();
+            if attempts.len() >= 2 {
+                return attempts;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let attempts = tokio::time::timeout(PATIENCE, noted).await.expect("the attempts are noted in time");
     assert_eq!(attempts.iter().map(|attempt| attempt.failure.as_deref()).collect::<Vec<_>>(), [None, None]);
 }
 

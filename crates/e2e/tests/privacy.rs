@@ -20,6 +20,9 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+/// How long an operation may take, and whatever is lost may still arrive. No fault makes a client wait for its end.
+const WINDOW: Duration = Duration::from_secs(5);
+
 const PASSWORD: &str = "p4ss-w0rd-of-nobody";
 const PAYER: &str = "Zubaida Khatoon";
 const IDENTIFIER: &str = "PAYER-OF-TRACE";
@@ -140,7 +143,6 @@ async fn everything(client: &Client) {
 /// The captured lines of everything over a transport, with the tokens that went out.
 async fn captured(hub: &str, transport: impl Transport + 'static, password: &str) -> (Vec<String>, Vec<String>) {
     let (capture, tokens) = (Capture::default(), Arc::new(Mutex::new(Vec::new())));
-    let window = Duration::from_millis(500);
     let client = Client::builder()
         .base_url(hub)
         .credentials("trace", password)
@@ -148,9 +150,9 @@ async fn captured(hub: &str, transport: impl Transport + 'static, password: &str
             RetryPolicy::default()
                 .attempts(2)
                 .backoff(Duration::from_millis(1), Duration::from_millis(1))
-                .total(window),
+                .total(WINDOW),
         )
-        .resolve_policy(ResolvePolicy::default().quiescence(window).looks(window, window))
+        .resolve_policy(ResolvePolicy::default().quiescence(WINDOW).looks(WINDOW, WINDOW))
         .transport(Spy { inner: transport, tokens: Arc::clone(&tokens) })
         .build()
         .unwrap();

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use asaanbill_callbacks::{
-    Confirmed, HandlerError, Handling, Inbox, Limits, PostgresHandler, PostgresTransaction, Receiver,
+    ACCEPT_TIMEOUT_MAX, Confirmed, HandlerError, Handling, Inbox, Limits, PostgresHandler, PostgresTransaction,
+    Receiver,
 };
 use asaanbill_client::Client;
 use asaanbill_sim::{Settings, Sim};
@@ -109,6 +110,8 @@ impl World {
     async fn gated(&self, by: &'static str, ahead: &Arc<AtomicI64>, gate: Arc<Gate>) -> One {
         let mut limits = Limits::default();
         limits.lookups_per_second = None;
+        // A slow machine needs it.
+        limits.accept_timeout = ACCEPT_TIMEOUT_MAX;
         let ahead = Arc::clone(ahead);
         let clock = move || system_time() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
         let inbox = Inbox::postgres(self.url.clone());

@@ -12,15 +12,19 @@ use asaanbill_e2e::{World, bill};
 use asaanbill_transport::{Fault, Faulty, HyperTransport, ReqwestTransport, Transport};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+/// How long an operation may take, and whatever is lost may still arrive: here everything arrives.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// How long an import waits for its PSIDs.
+const PSIDS_WITHIN: Duration = Duration::from_secs(60);
+
 fn client_of(world: &World, transport: impl Transport + 'static, style: PathStyle) -> Client {
-    let quick = ResolvePolicy::default()
-        .quiescence(Duration::from_secs(2))
-        .looks(Duration::from_millis(5), Duration::from_millis(50));
+    let quick = ResolvePolicy::default().quiescence(WINDOW).looks(Duration::from_millis(5), Duration::from_millis(50));
     Client::builder()
         .base_url(world.hub_url())
         .path_style(style)
         .credentials("demo", "demo")
-        .retry(RetryPolicy::default().total(Duration::from_secs(2)))
+        .retry(RetryPolicy::default().total(WINDOW))
         .resolve_policy(quick)
         .transport(transport)
         .build()
@@ -99,7 +103,7 @@ async fn a_bill_is_watched_until_it_is_paid(client: &Client, world: &World) {
 
 async fn batches_are_imported(client: &Client) {
     let bills = (0..12).map(|number| bill(&format!("B-{number}"), "10").unwrap().bill().unwrap().clone());
-    let options = ImportOptions::named("suite").chunk_rows(5).wait_for_psids(Duration::from_secs(10));
+    let options = ImportOptions::named("suite").chunk_rows(5).wait_for_psids(PSIDS_WITHIN);
     let import = client.import(stream::iter(bills.collect::<Vec<_>>()), options);
     let psids = import.filter_map(async |event| match event.unwrap() {
         ImportEvent::Row(row) => Some(row.psid.unwrap()),

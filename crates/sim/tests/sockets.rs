@@ -161,7 +161,7 @@ async fn one_reference_at_once() {
 async fn stopping() {
     let Served { hub, port, stop, served } = Served::start(Sim::builder()).await;
     hub.get("/payment").send().await;
-    let mut late = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let [mut idle, mut late] = [connect(port).await, connect(port).await];
     let head = format!(
         "POST /integration/add?generationTypes=PSID HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n\
          x-auth-ph-key: {}\r\nusername: demo\r\nchannel-id: 23\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
@@ -174,15 +174,20 @@ async fn stopping() {
     late.read_exact(&mut asked).await.unwrap();
     assert!(asked.starts_with(b"HTTP/1.1 100 "));
     stop.send(()).unwrap();
-    refused(port).await;
+    // What is idle is closed once the stop has begun. It waits for the rest, though not for long.
+    assert_eq!(in_time(idle.read(&mut [0])).await.unwrap(), 0);
     assert!(!served.is_finished());
-
     late.write_all(BILL.as_bytes()).await.unwrap();
     let mut answer = String::new();
     in_time(late.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains(r#""status":"APPROVED""#), "{answer}");
+    refused(port).await;
     in_time(served).await.unwrap().unwrap();
     assert_eq!(hub.sim.bank().inquire(psid(1).parse().unwrap()).await.unwrap().payment.id.get(), 1);
+}
+
+async fn connect(port: u16) -> TcpStream {
+    TcpStream::connect(("127.0.0.1", port)).await.unwrap()
 }
 
 /// Waits until nobody is let in any more.

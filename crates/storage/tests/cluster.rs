@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use asaanbill_storage::tokio_postgres::{self, Client, NoTls};
 use tempfile::TempDir;
@@ -107,14 +107,15 @@ impl Cluster {
 
     /// Starts the server again on what it left.
     pub(crate) async fn restart(&mut self) {
-        for _ in 0..STARTS_MAX {
+        let begun = Instant::now();
+        loop {
             // It ends at once while a process of the killed one is still there.
             if let Some(server) = start(&self.folder, self.account, self.port, &mut self.guard).await.unwrap() {
                 self.server = server;
                 return;
             }
+            assert!(begun.elapsed() < READY_WITHIN, "PostgreSQL does not start again: {}", log(&self.folder));
         }
-        panic!("PostgreSQL does not start again: {}", log(&self.folder));
     }
 }
 

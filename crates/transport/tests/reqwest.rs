@@ -26,6 +26,12 @@ mod through_a_proxy {
     use super::*;
     use crate::authority::Authority;
 
+    /// The deadline of an attempt that the proxy never answers. Time enough to connect before it.
+    const SOON: Duration = Duration::from_secs(2);
+
+    /// A deadline that no attempt means to meet.
+    const AMPLE: Duration = Duration::from_secs(20);
+
     /// A proxy that gives this answer, or none; what it was told; and how the attempt ended.
     async fn refused(answer: Option<&'static str>, timeout: Duration) -> (String, ErrorKind, Delivery) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -53,19 +59,19 @@ mod through_a_proxy {
         let error = transport.send(request).await.unwrap_err();
         drop(transport);
         assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
-        (proxy.await.unwrap(), error.kind(), error.delivery())
+        let told = tokio::time::timeout(AMPLE, proxy).await.expect("the proxy was connected to, and left");
+        (told.unwrap(), error.kind(), error.delivery())
     }
 
     #[tokio::test]
     async fn a_proxy_that_refuses_has_seen_nothing_of_the_request() {
-        let ample = Duration::from_secs(20);
         for answer in ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "HTTP/1.1 407 Who\r\n\r\n", "nonsense\r\n\r\n"] {
-            let (told, kind, delivery) = refused(Some(answer), ample).await;
+            let (told, kind, delivery) = refused(Some(answer), AMPLE).await;
             assert!(told.starts_with("CONNECT hub.example:443 HTTP/1.1\r\n"), "{told}");
             assert!(!told.contains("token") && !told.contains("{}"), "{told}");
             assert_eq!((kind, delivery), (ErrorKind::Connect, Delivery::NotSent), "{answer}");
         }
-        let (_, kind, delivery) = refused(None, Duration::from_millis(150)).await;
+        let (_, kind, delivery) = refused(None, SOON).await;
         assert_eq!((kind, delivery), (ErrorKind::Timeout, Delivery::NotSent));
     }
 

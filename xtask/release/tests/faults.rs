@@ -8,13 +8,19 @@ use xtask_release::Step;
 use crate::registry::Fault;
 use crate::world::{CRATES, CountingClock, House};
 
+/// How long a registry that says nothing is listened to.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Releases with these faults of the first uploads and this lag. How often anything was uploaded, and whether the clock moved.
 fn check(faults: &[Fault], lag: u32, uploads: u32) -> Duration {
     let house = House::prepared();
     house.registry.state().faults.extend(faults);
     house.registry.state().lag = lag;
     let clock = CountingClock::default();
-    let world = house.world_with(clock.clone());
+    let mut world = house.world_with(clock.clone());
+    if faults.contains(&Fault::StoredThenSilent) {
+        world.exchange = SILENCE;
+    }
     let order = xtask_release::Order { step: Some(Step::Resume), execute: true, ..Default::default() };
     xtask_release::release(&world, &order).unwrap();
     house.is_released();

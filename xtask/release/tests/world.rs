@@ -16,6 +16,9 @@ use crate::registry::Registry;
 /// The crates that are published, in an order in which they can be.
 pub(crate) const CRATES: [&str; 4] = ["sample-low", "sample-mid", "sample-high", "sample-tool"];
 
+/// How long one exchange may take. Only a registry that says nothing makes anybody wait for so long.
+const EXCHANGE: Duration = Duration::from_secs(30);
+
 /// A workspace that nobody else touches.
 pub(crate) struct House {
     folder: TempDir,
@@ -75,7 +78,7 @@ impl House {
         world.forge = Some(self.registry.forge());
         world.token = Some(Token::new("token-of-the-tests").unwrap());
         world.forge_token = Some(Token::new("token-of-the-forge").unwrap());
-        world.exchange = Duration::from_millis(2_000);
+        world.exchange = EXCHANGE;
         world.skipped = [("gates", "the sample has none"), ("consumer", "the test of the whole has one")]
             .map(|(step, reason)| (step.to_owned(), reason.to_owned()))
             .to_vec();

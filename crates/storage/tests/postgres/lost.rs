@@ -12,6 +12,9 @@ use super::{NOTES, add_note, all_text, note, notes, open, open_with_url};
 use crate::cluster::{Cluster, PASSWORD};
 use crate::proxy::{Cut, Proxy};
 
+/// How late anything may be on a machine that is busy with other tests.
+const LATE_MAX: Duration = Duration::from_secs(30);
+
 #[tokio::test]
 async fn a_server_killed_inside_a_transaction_has_not_committed_it() {
     let mut cluster = Cluster::start().await;
@@ -88,17 +91,22 @@ async fn a_commit_that_the_server_refuses_is_known_to_be_undone() {
     assert_eq!(format!("{store:?}"), "Postgres { connections: 1, idle: 1, .. }", "and the connection is used again");
 }
 
-/// Connecting fails in time, for the reason given, and nothing shows the password.
-async fn check_refused(url: &str, expected: &str) {
-    let in_time = CONNECT_TIMEOUT + Duration::from_secs(1);
-    let refused = tokio::time::timeout(in_time, Postgres::connect(url, &[NOTES])).await;
+/// Connecting fails in time, and nothing shows the password. Says why.
+async fn refusal(url: &str) -> String {
+    let refused = tokio::time::timeout(CONNECT_TIMEOUT + LATE_MAX, Postgres::connect(url, &[NOTES])).await;
     let error = refused.expect("an answer in time").unwrap_err();
     let text = all_text(&error);
     assert_eq!(error.kind(), StorageErrorKind::Unavailable, "{text}");
-    assert!(text.contains(expected), "{text}");
     for secret in [PASSWORD, "not-the-password"] {
         assert!(!text.contains(secret), "{text}");
     }
+    text
+}
+
+/// For the reason given.
+async fn check_refused(url: &str, expected: &str) {
+    let text = refusal(url).await;
+    assert!(text.contains(expected), "{text}");
 }
 
 #[tokio::test]
@@ -123,7 +131,9 @@ async fn a_server_that_never_answers_is_given_up() {
     // It accepts, and says nothing. With nothing else to do, a paused clock jumps to the end of the wait.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    check_refused(&format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/bills"), "did not answer in time").await;
+    let text = refusal(&format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/bills")).await;
+    // It may jump before the connection is made.
+    assert!(text.contains("did not answer in time") || text.contains("connection timed out"), "{text}");
 }
 
 #[tokio::test]
@@ -138,8 +148,10 @@ async fn a_transaction_that_nobody_waits_for_is_undone() {
                 let inside = &inside;
                 let work = |tx: PostgresTransaction| async move {
                     add_note(&tx, "half").await?;
+                    // The server would end the statement before `LATE_MAX`.
+                    tx.execute("SET LOCAL statement_timeout = 0", &[]).await?;
                     inside.send(()).await.unwrap();
-                    tx.execute("SELECT pg_sleep(20)", &[]).await
+                    tx.execute("SELECT pg_sleep(60)", &[]).await
                 };
                 store.transaction(Isolation::ReadCommitted, work).await
             }
@@ -150,7 +162,7 @@ async fn a_transaction_that_nobody_waits_for_is_undone() {
     }
     let begun = tokio::time::Instant::now();
     assert!(notes(&store).await.is_empty());
-    assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits behind what was dropped");
+    assert!(begun.elapsed() < LATE_MAX, "nobody waits behind what was dropped");
 }
 
 #[tokio::test]

@@ -33,8 +33,11 @@ async fn a_snapshot_held_for_long_does_not_make_it_crawl() {
             tx.query("SELECT count(*) FROM jobs", &[]).await?;
             for _ in 0..DONE / BATCH {
                 worker.do_some(BATCH, true).await;
+                // The server ends a transaction that is idle for too long.
+                tx.query("SELECT 1", &[]).await?;
             }
             let with_cursor = worker.measure().await;
+            tx.query("SELECT 1", &[]).await?;
             let mut forgetful = Worker { cursor: Cursor::default(), ..worker.clone() };
             let from_beginning = forgetful.measure_from_beginning().await;
             Ok::<_, StorageError>((with_cursor, from_beginning))

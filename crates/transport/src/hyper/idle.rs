@@ -97,7 +97,7 @@ mod tests {
         count
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn connections_are_kept_for_their_origin_up_to_a_number() {
         let idle = Idle::default();
         let mut servers = Vec::new();
