@@ -122,9 +122,10 @@ impl Service<Request<Body>> for Answering {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let answer = pass(self.0.clone(), request);
+        let passage = self.0.clone();
         Box::pin(async move {
-            Ok(answer.await.unwrap_or_else(|Dropped| {
+            // Made where it stays: its states are large, and would be copied twice.
+            Ok(pass(passage, request).await.unwrap_or_else(|Dropped| {
                 let mut nothing = Response::new(Body::new(Cut::at_once()));
                 nothing.extensions_mut().insert(DropConnection);
                 nothing

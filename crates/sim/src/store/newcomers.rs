@@ -4,62 +4,62 @@
 //! them: to the rules they have the numbers from 1, and each a PSID of the same number. If an identifier is there after all, the
 //! statement does nothing, and the set is decided again from what the store knows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use asaanbill_core::{PaymentId, Psid};
+use asaanbill_core::{IdentifierState, PaymentId, Psid, Stage};
 use asaanbill_storage::tokio_postgres::types::ToSql;
 use asaanbill_storage::{Postgres, StorageError};
 use jiff::Timestamp;
 
-use super::book::Book;
+use super::Set;
+use super::book::{Book, Entry, Kept, Key, Record};
+use super::events::Event;
 use super::numbering::{Numbering, PSID_PREFIX, PSID_SEQUENCE_DIGITS};
 use super::postgres::{RACED, RowArray};
 use super::save::{self, Texts};
-use super::tx::{contradiction, senseless};
-use super::{Set, events};
+use super::tx::{Arg, contradiction, senseless};
 
-/// `$1` to `$4` are identifiers, payments, events and totals, `$5` says how many numbers are needed, `$6` how a PSID begins and `$7` how many
-/// digits follow. What stands last is done first, as in every set.
+/// `$1` are the payments and `$2` the totals, `$3` says how a PSID begins and `$4` how many digits follow. What stands last is done first,
+/// as in every set.
 const ADD: &str = "\
-    WITH numbers AS MATERIALIZED (
-        SELECT ARRAY(SELECT nextval('payment_ids') FROM generate_series(1, $5::BIGINT)) AS ids,
-            ARRAY(SELECT $6::TEXT || LPAD(nextval('psid_numbers')::TEXT, $7::INT, '0')
-                  FROM generate_series(1, $5::BIGINT)) AS psids
+    WITH new AS MATERIALIZED (
+        SELECT nextval('payment_ids') AS id,
+            $3::TEXT || LPAD(nextval('psid_numbers')::TEXT, $4::INT, '0') AS psid,
+            given.*
+        FROM UNNEST($1::new_payment[]) AS given
         WHERE NOT EXISTS (
-            SELECT FROM UNNEST($1::identifiers[]) AS new JOIN identifiers AS old
-            ON old.channel = new.channel AND old.identifier = new.identifier
+            SELECT FROM UNNEST($1::new_payment[]) AS given JOIN identifiers AS old
+            ON old.channel = given.channel AND old.identifier = given.identifier
         )
     ), new_identifiers AS (
         INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
-        SELECT channel, identifier, psids[newest::INT], ids[newest::INT], unpaid, made
-        FROM numbers, UNNEST($1::identifiers[])
+        SELECT channel, identifier, psid, id, unpaid, 0 FROM new
     ), new_payments AS (
         INSERT INTO payments (id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
-            longitude, latitude, status, psid, amount_paid, paid_at, bank_reference, why, bulk_request, bulk_row,
-            created_at, updated_at)
-        SELECT ids[id::INT], channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
-            longitude, latitude, status, psids[id::INT], amount_paid, paid_at, bank_reference, why, bulk_request, bulk_row,
-            created_at, updated_at
-        FROM numbers, UNNEST($2::payments[])
+            longitude, latitude, status, psid, created_at, updated_at)
+        SELECT id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
+            longitude, latitude, status, psid, at, at
+        FROM new
     ), new_events AS (
-        INSERT INTO events (at, channel, payment, bulk_request, request, what)
-        SELECT at, channel, ids[payment::INT], bulk_request, request, what FROM numbers, UNNEST($3::new_event[])
+        INSERT INTO events (at, channel, payment, request, what) SELECT at, channel, id, request, what FROM new
     ), totals AS (
         INSERT INTO tallies (channel, level, slice, shard, payments)
-        SELECT channel, level, slice, shard, payments FROM numbers, UNNEST($4::tallies[])
+        SELECT * FROM UNNEST($2::tallies[]) WHERE EXISTS (SELECT FROM new)
         ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
     )
-    SELECT ids, psids FROM numbers";
+    SELECT array_agg(id), array_agg(psid) FROM new";
 
-/// The numbers that the store gave, in the place of those from 1.
+/// How many columns a row of `new_payment` has.
+const COLUMNS: usize = 15;
+
+/// The numbers that the store gave, by those that records were decided under.
 #[derive(Debug)]
-pub(crate) struct GivenNumbers(Vec<(PaymentId, Psid)>);
+pub(crate) struct GivenNumbers(BTreeMap<PaymentId, (PaymentId, Psid)>);
 
 impl GivenNumbers {
     /// What a record that was decided under this number is stored under.
     pub(crate) fn of(&self, provisional: PaymentId) -> Result<(PaymentId, Psid), StorageError> {
-        let place = provisional.get().checked_sub(1).and_then(|place| usize::try_from(place).ok());
-        place.and_then(|place| self.0.get(place).copied()).ok_or_else(|| senseless("a record has no number"))
+        self.0.get(&provisional).copied().ok_or_else(|| senseless("a record has no number"))
     }
 }
 
@@ -85,24 +85,124 @@ where
     // Asked when the set's turn has come.
     let answer = (set.decide)(&mut book, set.clock.now())?;
 
-    let texts: Vec<_> = book.new_records().map(Texts::of).collect();
-    let payments: Vec<_> = texts.iter().map(Texts::row).collect();
-    let [identifiers, changed] = save::identifiers(&book);
-    let (events, totals) = (events::rows(&book.events), save::tally(&book).rows(shard));
-    if !changed.rows.is_empty() || identifiers.rows.len() != count || payments.len() != count || !book.owed.is_empty() {
-        return Err(senseless("new payments are not all that a set adds"));
-    }
+    let new =
+        newcomers(&book).filter(|new| new.len() == count).ok_or_else(|| senseless("a set adds something else"))?;
+    let payments: Vec<_> = new.iter().map(Newcomer::row).collect();
+    let totals = save::tally(&book).rows(shard);
     let digits = i32::try_from(PSID_SEQUENCE_DIGITS).map_err(contradiction)?;
-    let arrays = [&identifiers.rows, &payments, &events.rows, &totals.rows].map(|rows| RowArray(rows));
-    let [identifiers, payments, events, totals] = &arrays;
-    let values: [&(dyn ToSql + Sync); 7] = [identifiers, payments, events, totals, &last, &PSID_PREFIX, &digits];
+    let values: [&(dyn ToSql + Sync); 4] = [&RowArray(&payments), &RowArray(&totals.rows), &PSID_PREFIX, &digits];
     let Some(rows) = pool.at_once(RACED, ADD, &values).await? else { return Ok(None) };
-    let Some(row) = rows.first() else { return Ok(None) };
-    let (ids, psids): (Vec<i64>, Vec<&str>) = (row.try_get(0)?, row.try_get(1)?);
-    let numbered = ids
-        .into_iter()
-        .zip(psids)
-        .map(|(id, psid)| Ok((PaymentId::try_from(id).map_err(contradiction)?, psid.parse().map_err(contradiction)?)));
+    let row = rows.first().ok_or_else(|| senseless("nothing is said of what was added"))?;
+    let (Some(ids), Some(psids)): (Option<Vec<i64>>, Option<Vec<&str>>) = (row.try_get(0)?, row.try_get(1)?) else {
+        return Ok(None);
+    };
+    let numbered = new.iter().zip(ids).zip(psids).map(|((new, id), psid)| {
+        Ok((new.id, (PaymentId::try_from(id).map_err(contradiction)?, psid.parse().map_err(contradiction)?)))
+    });
     let numbered = GivenNumbers(numbered.collect::<Result<_, StorageError>>()?);
     Ok(Some((answer, numbered)))
+}
+
+/// A payment that is the first of its identifier, and to which nothing has happened but that it was added.
+struct Newcomer<'b> {
+    /// The number that it was decided under.
+    id: PaymentId,
+    texts: Texts<'b>,
+    unpaid: bool,
+    event: &'b Event,
+}
+
+impl Newcomer<'_> {
+    fn row(&self) -> Vec<Arg<'_>> {
+        let Event { at, request, what, .. } = self.event;
+        let mut row = Vec::with_capacity(COLUMNS);
+        row.extend(self.texts.submitted());
+        let request = request.and_then(|number| i64::try_from(number).ok());
+        row.extend([self.unpaid.into(), (*at).into(), request.into(), Arg::Text(what)]);
+        row
+    }
+}
+
+/// All that a book holds, in the order of the identifiers, in which everybody writes them. None if it holds anything but newcomers.
+fn newcomers(book: &Book) -> Option<Vec<Newcomer<'_>>> {
+    if !book.owed.is_empty() || [book.records.len(), book.events.len()] != [book.identifiers.len(); 2] {
+        return None;
+    }
+    let mut entries: Vec<_> = book.identifiers.iter().collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    entries.into_iter().map(|(key, entry)| newcomer(book, key, entry)).collect()
+}
+
+fn newcomer<'b>(book: &'b Book, (channel, identifier): &Key, entry: &Entry) -> Option<Newcomer<'b>> {
+    let IdentifierState::InUse { psid, newest: id, unpaid } = entry.state else { return None };
+    let Kept { record, stored: None, .. } = book.records.get(&id)? else { return None };
+    let Record { channel: of, payment, bulk: None, reference: None } = record else { return None };
+    // Numbers are from 1, and each command has noted one event.
+    let event = book.events.get(usize::try_from(id.get()).ok()?.checked_sub(1)?)?;
+    let new = !entry.stored && entry.made == 0 && payment.stage == Stage::Approved { psid };
+    let same = (of, payment.new.identifier()) == (channel, identifier.as_ref());
+    let added = (event.channel, event.payment, event.bulk_request) == (*of, Some(id), None)
+        && [payment.created_at, payment.updated_at] == [event.at; 2];
+    (new && same && added).then(|| Newcomer { id, texts: Texts::of(record), unpaid, event })
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_core::{Fields, NewPayment, PaymentKind};
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::{COLUMNS, newcomers};
+    use crate::hub::{self, Act, BulkProgress, Cause, Command};
+    use crate::store::book::Book;
+    use crate::store::numbering::Numbering;
+
+    fn book(identifiers: &[&str]) -> Book {
+        let add = |identifier: &&str| {
+            let fields = Fields { title: Some("Ali Tuck Shop"), identifier: Some(identifier), ..Fields::default() };
+            let new = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
+            Command { act: Act::Add { channel: "23".parse().unwrap(), new }, cause: Cause(Some(7)) }
+        };
+        let commands: Vec<_> = identifiers.iter().map(add).collect();
+        let mut book = Book::new();
+        book.numbering = Numbering::Taken { payments: (1..=9).collect(), psids: (1..=9).collect() };
+        hub::decide(&commands, BulkProgress::AtOnce, &mut book, Timestamp::UNIX_EPOCH).unwrap();
+        book
+    }
+
+    #[test]
+    fn they_come_in_the_order_of_their_identifiers() {
+        let book = book(&["FS-3", "FS-1", "FS-2"]);
+        let new = newcomers(&book).unwrap();
+        assert_eq!(new.iter().map(|new| new.id.get()).collect::<Vec<_>>(), [2, 3, 1]);
+        assert!(new.iter().all(|new| new.row().len() == COLUMNS && new.event.payment == Some(new.id)));
+    }
+
+    /// The statement has no place for it.
+    #[test]
+    fn whatever_else_a_book_holds() {
+        let spoilt = |spoil: fn(&mut Book)| {
+            let mut book = book(&["FS-1", "FS-2"]);
+            assert!(newcomers(&book).is_some());
+            spoil(&mut book);
+            newcomers(&book).is_none()
+        };
+        assert!(newcomers(&book(&["FS-1", "FS-1"])).is_none(), "one is discarded");
+        assert!(spoilt(|book| book.owe("23".parse().unwrap(), "/processed", &()).unwrap()));
+        assert!(spoilt(|book| book.events.extend(book.events.clone())));
+        assert!(spoilt(|book| book.events.swap(0, 1)));
+        assert!(spoilt(|book| book.events[0].at += SignedDuration::from_secs(1)));
+        assert!(spoilt(|book| _ = book.records.pop_first()));
+        assert!(spoilt(|book| book
+            .records
+            .values_mut()
+            .for_each(|kept| kept.record.bulk = "1".parse().ok().zip(Some(0)))));
+        assert!(spoilt(|book| book
+            .records
+            .values_mut()
+            .for_each(|kept| kept.record.reference = Some("8f9e10".into()))));
+        assert!(spoilt(|book| book.records.values_mut().for_each(|kept| kept.record.channel = "24".parse().unwrap())));
+        assert!(spoilt(|book| book.identifiers.values_mut().for_each(|entry| entry.stored = true)));
+        assert!(spoilt(|book| book.identifiers.values_mut().for_each(|entry| entry.made = 1)));
+        assert!(spoilt(|book| book.identifiers.values_mut().for_each(|entry| entry.state = Default::default())));
+    }
 }

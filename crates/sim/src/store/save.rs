@@ -97,7 +97,7 @@ pub(super) fn tally(book: &Book) -> Tally {
 }
 
 /// The identifiers that are new, and those that changed.
-pub(super) fn identifiers(book: &Book) -> [Rows<'_>; 2] {
+fn identifiers(book: &Book) -> [Rows<'_>; 2] {
     let mut changed: Vec<_> = book.identifiers.iter().filter(|(_, entry)| entry.changed).collect();
     // Neighbours in the index are written one after another, and by everybody in this order.
     changed.sort_unstable_by_key(|(key, _)| *key);
@@ -106,6 +106,9 @@ pub(super) fn identifiers(book: &Book) -> [Rows<'_>; 2] {
     let updates = old.iter().map(|(key, entry)| [state_args(entry), key_args(key)].concat()).collect();
     [Rows { statement: &INSERT_IDENTIFIER, rows: inserts }, Rows { statement: &UPDATE_IDENTIFIER, rows: updates }]
 }
+
+/// How many columns a record has.
+const PAYMENT_COLUMNS: usize = 21;
 
 /// What a new record's columns borrow.
 pub(super) struct Texts<'r> {
@@ -134,13 +137,12 @@ impl<'r> Texts<'r> {
         }
     }
 
-    pub(super) fn row(&self) -> Vec<Arg<'_>> {
-        let Self { record, psid, due_date, place, amount } = self;
-        let Record { channel, payment, bulk, reference } = record;
-        let Payment { id, new, stage, created_at, updated_at } = payment;
-        let (amount_paid, why) = outcome(stage);
-        vec![
-            i64::from(*id).into(),
+    /// From `channel` to `status`, in the order of the columns.
+    pub(super) fn submitted(&self) -> [Arg<'_>; 11] {
+        let Self { record, due_date, place, amount, .. } = self;
+        let Record { channel, payment, .. } = record;
+        let new = &payment.new;
+        [
             i64::from(*channel).into(),
             generation_type(new.kind()).into(),
             new.title().map(|title| title.as_str()).into(),
@@ -152,7 +154,18 @@ impl<'r> Texts<'r> {
             place.as_ref().map(|(longitude, _)| longitude.as_str()).into(),
             place.as_ref().map(|(_, latitude)| latitude.as_str()).into(),
             status_text(payment.status()).into(),
-            psid.as_ref().map(Psid::as_str).into(),
+        ]
+    }
+
+    fn row(&self) -> Vec<Arg<'_>> {
+        let Record { payment, bulk, reference, .. } = self.record;
+        let Payment { id, stage, created_at, updated_at, .. } = payment;
+        let (amount_paid, why) = outcome(stage);
+        let mut row = Vec::with_capacity(PAYMENT_COLUMNS);
+        row.push(i64::from(*id).into());
+        row.extend(self.submitted());
+        row.extend([
+            self.psid.as_ref().map(Psid::as_str).into(),
             amount_paid,
             stage.paid_at().into(),
             reference.as_deref().into(),
@@ -161,7 +174,8 @@ impl<'r> Texts<'r> {
             bulk.map(|(_, row)| row).into(),
             (*created_at).into(),
             (*updated_at).into(),
-        ]
+        ]);
+        row
     }
 }
 

@@ -116,6 +116,24 @@ CREATE TABLE events (
     request BIGINT,
     what TEXT NOT NULL
 );
+-- A payment that is the first of its identifier, with what its identifier's row and its event need, in an array of many.
+CREATE TYPE new_payment AS (
+    channel BIGINT,
+    kind TEXT,
+    title TEXT,
+    identifier TEXT,
+    description TEXT,
+    amount TEXT,
+    due_date TEXT,
+    amount_after_due_date TEXT,
+    longitude TEXT,
+    latitude TEXT,
+    status TEXT,
+    unpaid BIGINT,
+    at BIGINT,
+    request BIGINT,
+    what TEXT
+);
 -- An event without its number, in an array of many.
 CREATE TYPE new_event AS (at BIGINT, channel BIGINT, payment BIGINT, bulk_request BIGINT, request BIGINT, what TEXT);
 CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
