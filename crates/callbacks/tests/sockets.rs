@@ -72,10 +72,14 @@ async fn a_body_that_does_not_come_is_not_acknowledged() {
     let server = Server::start(&world).await;
     let body = processed(&psid('A'), "50", None);
     let mut stream = server.connect().await;
-    stream.write_all(head(body.len()).as_bytes()).await.unwrap();
+    let asking = head(body.len()).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
+    stream.write_all(asking.as_bytes()).await.unwrap();
+    // The clock is moved only once the server waits for the body.
+    let mut asked = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut asked).await.unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100 "));
     stream.write_all(&body.as_bytes()[..body.len() - 1]).await.unwrap();
 
-    // The clock is moved only once the server waits for the rest.
     let waiting = async {
         let answer = read_all(stream);
         tokio::pin!(answer);

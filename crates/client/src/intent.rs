@@ -21,12 +21,12 @@ pub struct Intent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IntentId(pub(crate) u64);
 
-/// What is wanted.
+/// What is wanted. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Wanted {
     /// One payment. It always has an identifier: the client makes one where the caller gave none.
-    Add(NewPayment),
+    Add(Arc<NewPayment>),
     /// A batch.
     AddBulk(Rows),
 }
@@ -83,6 +83,12 @@ impl IntentId {
 impl fmt::Display for IntentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl From<NewPayment> for Wanted {
+    fn from(new: NewPayment) -> Self {
+        Self::Add(Arc::new(new))
     }
 }
 

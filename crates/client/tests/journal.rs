@@ -21,7 +21,7 @@ fn bill(identifier: &str) -> NewPayment {
 }
 
 fn add(identifier: &str) -> Draft {
-    Draft::new(Wanted::Add(bill(identifier)), "2025-08-31T04:00:00.123456Z".parse().unwrap())
+    Draft::new(Wanted::from(bill(identifier)), "2025-08-31T04:00:00.123456Z".parse().unwrap())
 }
 
 fn batch(identifiers: &[&str]) -> Draft {

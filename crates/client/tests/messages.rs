@@ -166,7 +166,7 @@ fn a_client_that_can_t_be_built() {
 async fn a_journal() {
     let fields = Fields { title: Some("Ali Tuck Shop"), ..Fields::default() };
     let nameless = NewPayment::parse(PaymentKind::OpenQr, &fields).unwrap();
-    let draft = Draft::new(Wanted::Add(nameless), "2025-08-31T04:00:00Z".parse().unwrap());
+    let draft = Draft::new(Wanted::from(nameless), "2025-08-31T04:00:00Z".parse().unwrap());
     let messages = [
         MemoryJournal::new().begin(draft).await.unwrap_err().to_string(),
         JournalError::new("what its author says").caused("the cause").to_string(),

@@ -17,7 +17,7 @@ async fn check(answer: impl Fn() -> Answer, create: ErrorKind, read: ErrorKind) 
     assert_eq!(asked.lines().len(), 2, "sent once: {:?}", asked.lines());
     match error.intent() {
         Some(intent) => {
-            assert_eq!((intent.wanted(), error.is_outcome_unknown()), (&Wanted::Add(bill()), true));
+            assert_eq!((intent.wanted(), error.is_outcome_unknown()), (&Wanted::from(bill()), true));
             assert_eq!(hub.open_intents(None).await.unwrap(), std::slice::from_ref(intent));
         }
         None => assert!(!error.is_outcome_unknown()),

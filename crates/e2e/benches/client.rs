@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask bench client [-- --quick] [--only hyper|reqwest|in-process|import]`. Floors are measured in the same run, interleaved
 //! with the client; medians of the rounds. CPU is that of the one thread that the client runs on, and so needs Linux; elsewhere it is
-//! the time on the wall. `--profile hyper|floor|reqwest|none|in-process COUNT IN_FLIGHT` only adds so many bills, so many at once,
+//! the time on the wall. `--profile hyper|floor|reqwest|floor-reqwest|none|in-process COUNT IN_FLIGHT` only adds so many bills, so many at once,
 //! for a profiler to look at.
 
 #![allow(
@@ -185,8 +185,8 @@ fn profile(what: &str, count: usize, in_flight: usize) {
         return;
     }
     let hub = stub::serve();
-    if what == "floor" {
-        let floor = Floor::hyper(&hub);
+    if let "floor" | "floor-reqwest" = what {
+        let floor = if what == "floor" { Floor::hyper(&hub) } else { Floor::reqwest(&hub) };
         let cpu = runtime().block_on(by_hand(&floor, &bills, in_flight));
         println!("{:.2} µs an add", cpu * 1e6);
         return;

@@ -23,8 +23,8 @@ pub(crate) struct Admitted {
     pub(crate) limits: Limits,
 }
 
-/// Checks a request for a transport that opens sockets.
-#[cfg(any(feature = "reqwest", feature = "hyper"))]
+/// Checks a request for a transport that opens sockets itself.
+#[cfg(feature = "hyper")]
 pub(crate) fn admit(request: Request<Bytes>) -> Result<Admitted, TransportError> {
     if let Err(error) = crate::address::check(request.uri()) {
         return Err(error.with_origin(request.uri()));

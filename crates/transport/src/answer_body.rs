@@ -1,12 +1,15 @@
 //! Reads an answer's body whole, and no further than allowed.
 
 use std::error::Error;
+#[cfg(any(feature = "hyper", feature = "service"))]
 use std::pin::pin;
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use http::StatusCode;
+#[cfg(any(feature = "hyper", feature = "service"))]
 use http_body::Body;
-use http_body_util::BodyExt;
+#[cfg(any(feature = "hyper", feature = "service"))]
+use http_body_util::BodyExt as _;
 
 use crate::error::{ErrorKind, TransportError};
 
@@ -30,81 +33,89 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> Unreadable<E> {
 
 /// The whole body, or the reason why not. A body that announces its length is refused before any of it is read, and
 /// one that doesn't as soon as it passes the limit; trailers are read and dropped.
+#[cfg(any(feature = "hyper", feature = "service"))]
 pub(crate) async fn read_whole<B: Body>(body: B, limit: usize) -> Result<Bytes, Unreadable<B::Error>> {
-    let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(Unreadable::TooLarge { limit });
-    }
+    let mut gathered = Gathered::new(Some(body.size_hint().lower()), limit)?;
     let mut body = pin!(body);
-    // An answer that comes in one piece, as most do, is taken as it is.
-    let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame.map_err(Unreadable::Broken)?.into_data() else { continue };
-        if data.remaining() > limit - whole.len().max(first.len()) {
+        if let Ok(data) = frame.map_err(Unreadable::Broken)?.into_data() {
+            gathered.push(data)?;
+        }
+    }
+    Ok(gathered.whole())
+}
+
+/// A body that comes in pieces, up to a limit.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    limit: usize,
+    /// An answer that comes in one piece, as most do, is taken as it is.
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Gathered {
+    /// Nothing yet, of a body that announces this length, or none.
+    pub(crate) fn new<E>(announced: Option<u64>, limit: usize) -> Result<Self, Unreadable<E>> {
+        if announced.is_some_and(|length| length > limit as u64) {
             return Err(Unreadable::TooLarge { limit });
         }
-        if first.is_empty() && whole.is_empty() {
-            first = data.copy_to_bytes(data.remaining());
-            continue;
-        }
-        if whole.is_empty() {
-            whole.reserve(first.len() + data.remaining());
-            whole.extend_from_slice(&first);
-        }
-        whole.put(data);
+        Ok(Self { limit, first: Bytes::new(), all: BytesMut::new() })
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+
+    /// One more piece.
+    pub(crate) fn push<E>(&mut self, mut data: impl Buf) -> Result<(), Unreadable<E>> {
+        let Self { limit, first, all } = self;
+        if data.remaining() > *limit - all.len().max(first.len()) {
+            return Err(Unreadable::TooLarge { limit: *limit });
+        }
+        if first.is_empty() && all.is_empty() {
+            *first = data.copy_to_bytes(data.remaining());
+            return Ok(());
+        }
+        if all.is_empty() {
+            all.reserve(first.len() + data.remaining());
+            all.extend_from_slice(first);
+        }
+        all.put(data);
+        Ok(())
+    }
+
+    /// All pieces.
+    pub(crate) fn whole(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
     use std::convert::Infallible;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    use http_body::{Frame, SizeHint};
-    use http_body_util::Full;
 
     use super::*;
 
-    /// A body of these chunks that doesn't announce its length.
-    struct Chunks(VecDeque<&'static [u8]>);
-
-    impl Body for Chunks {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk)))))
-        }
-
-        fn size_hint(&self) -> SizeHint {
-            SizeHint::default()
-        }
+    fn check(announced: Option<u64>, pieces: &[&[u8]], limit: usize, expected: Option<&[u8]>) {
+        let gather = || {
+            let mut gathered = Gathered::new(announced, limit)?;
+            pieces.iter().try_for_each(|piece| gathered.push(*piece))?;
+            Ok::<_, Unreadable<Infallible>>(gathered.whole())
+        };
+        assert_eq!(gather().ok().as_deref(), expected, "{announced:?}: {pieces:?} within {limit}");
     }
 
-    async fn check(chunks: &[&'static [u8]], limit: usize, expected: Option<&[u8]>) {
-        let read = read_whole(Chunks(chunks.iter().copied().collect()), limit).await;
-        assert_eq!(read.ok().as_deref(), expected, "{chunks:?} within {limit}");
+    #[test]
+    fn a_body_is_read_up_to_its_limit() {
+        check(None, &[], 0, Some(b""));
+        check(None, &[b""], 0, Some(b""));
+        check(None, &[b"a"], 0, None);
+        check(None, &[b"ab", b"", b"c"], 3, Some(b"abc"));
+        check(None, &[b"ab", b"", b"cd"], 3, None);
+        check(None, &[b"abcd"], 3, None);
+        check(None, &[b"ab", b"c", b"d"], 3, None);
     }
 
-    #[tokio::test]
-    async fn a_body_is_read_up_to_its_limit() {
-        check(&[], 0, Some(b"")).await;
-        check(&[b""], 0, Some(b"")).await;
-        check(&[b"a"], 0, None).await;
-        check(&[b"ab", b"", b"c"], 3, Some(b"abc")).await;
-        check(&[b"ab", b"", b"cd"], 3, None).await;
-        check(&[b"abcd"], 3, None).await;
-        check(&[b"ab", b"c", b"d"], 3, None).await;
-    }
-
-    #[tokio::test]
-    async fn an_announced_length_is_believed_before_reading() {
-        assert!(read_whole(Full::new(Bytes::from_static(b"abc")), 3).await.is_ok());
-        let refused = read_whole(Full::new(Bytes::from_static(b"abcd")), 3).await;
-        assert!(matches!(refused, Err(Unreadable::TooLarge { limit: 3 })));
+    #[test]
+    fn an_announced_length_is_believed_before_reading() {
+        check(Some(3), &[b"abc"], 3, Some(b"abc"));
+        check(Some(4), &[], 3, None);
     }
 }

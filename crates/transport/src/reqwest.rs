@@ -1,6 +1,7 @@
 //! The transport over reqwest: pooled, through a proxy where asked.
 
 use std::fmt;
+use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 
-use crate::admit::{Admitted, admit};
-use crate::answer_body::read_whole;
+use crate::address;
+use crate::admit::{Admitted, frame};
+use crate::answer_body::{Gathered, Unreadable};
 use crate::classify::{kind_of, never_written};
 use crate::config_error::ConfigError;
 use crate::deadline::until;
@@ -169,23 +171,34 @@ const LOCALHOST: [SocketAddr; 2] = [
 #[async_trait]
 impl crate::Transport for ReqwestTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let Admitted { request, limits } = admit(request)?;
         let uri = request.uri().clone();
-        let (outgoing, gate) = self.urls.outgoing(request)?;
+        let url = self.urls.admit(&uri).map_err(|error| error.with_origin(&uri))?;
+        let Admitted { request, limits } = frame(request)?;
+        let (outgoing, gate) = outgoing(url, request);
 
         // Dropping `execute` at the deadline comes first, the verdict on what it had done so far second.
-        let answer = match until(limits.deadline, pin!(self.client.execute(outgoing))).await {
+        let mut answer = match until(limits.deadline, pin!(self.client.execute(outgoing))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error)) => return Err(failed(error, &gate).with_origin(&uri)),
             None => return Err(verdict(ErrorKind::Timeout, gate.withdraw()).with_origin(&uri)),
         };
 
         let status = answer.status();
-        let (mut parts, body) = Response::from(answer).into_parts();
-        // reqwest's own notes on the connection; an answer over a wire has none.
-        parts.extensions.clear();
-        match until(limits.deadline, pin!(read_whole(body, limits.response))).await {
-            Some(Ok(body)) => Ok(Response::from_parts(parts, body)),
+        let (version, headers) = (answer.version(), mem::take(answer.headers_mut()));
+        let body = async {
+            let mut gathered = Gathered::new(answer.content_length(), limits.response)?;
+            while let Some(piece) = answer.chunk().await.map_err(Unreadable::Broken)? {
+                gathered.push(piece)?;
+            }
+            Ok::<_, Unreadable<::reqwest::Error>>(gathered.whole())
+        };
+        match until(limits.deadline, pin!(body)).await {
+            Some(Ok(body)) => {
+                // Without reqwest's own notes on the connection: an answer over a wire has none.
+                let mut whole = Response::new(body);
+                (*whole.status_mut(), *whole.version_mut(), *whole.headers_mut()) = (status, version, headers);
+                Ok(whole)
+            }
             Some(Err(unreadable)) => Err(unreadable.after(status, |error| kind_of(error)).with_origin(&uri)),
             None => Err(TransportError::answered(ErrorKind::Timeout, status).with_origin(&uri)),
         }
@@ -195,38 +208,37 @@ impl crate::Transport for ReqwestTransport {
 /// How many addresses are kept as URLs: as many as a program alternates between.
 const URLS_MAX: usize = 4;
 
-/// The last addresses, as URLs: to read one again costs more than all else that is done here for a request.
+/// The last addresses, as URLs: to check and read one again costs more than all else that is done here for a request.
 #[derive(Default)]
 struct Urls(Mutex<Vec<(Uri, Url)>>);
 
 impl Urls {
-    /// The request as reqwest takes it, and the gate of its body.
-    fn outgoing(&self, request: Request<Bytes>) -> Result<(::reqwest::Request, Gate), TransportError> {
-        let (parts, body) = request.into_parts();
-        let Some(url) = self.of(&parts.uri) else {
-            return Err(TransportError::not_sent(ErrorKind::InvalidRequest)
-                .with_detail("its address is not a URL")
-                .with_origin(&parts.uri));
-        };
-        let (body, gate) = GatedBody::new(body);
-        let mut outgoing = ::reqwest::Request::new(parts.method, url);
-        *outgoing.headers_mut() = parts.headers;
-        *outgoing.body_mut() = Some(Body::wrap(body));
-        Ok((outgoing, gate))
-    }
-
-    fn of(&self, uri: &Uri) -> Option<Url> {
+    /// An address to which requests may go, as a URL.
+    fn admit(&self, uri: &Uri) -> Result<Url, TransportError> {
         let mut urls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, url)) = urls.iter().rfind(|(known, _)| known == uri) {
-            return Some(url.clone());
+            return Ok(url.clone());
         }
-        let url = Url::parse(&uri.to_string()).ok().filter(|url| same_host(url, uri))?;
+        address::check(uri)?;
+        let url = Url::parse(&uri.to_string()).ok().filter(|url| same_host(url, uri)).ok_or_else(|| {
+            TransportError::not_sent(ErrorKind::InvalidRequest).with_detail("its address is not a URL")
+        })?;
         if urls.len() == URLS_MAX {
             urls.remove(0);
         }
         urls.push((uri.clone(), url.clone()));
-        Some(url)
+        Ok(url)
     }
+}
+
+/// The request as reqwest takes it, and the gate of its body.
+fn outgoing(url: Url, request: Request<Bytes>) -> (::reqwest::Request, Gate) {
+    let (parts, body) = request.into_parts();
+    let (body, gate) = GatedBody::new(body);
+    let mut outgoing = ::reqwest::Request::new(parts.method, url);
+    *outgoing.headers_mut() = parts.headers;
+    *outgoing.body_mut() = Some(Body::wrap(body));
+    (outgoing, gate)
 }
 
 /// A URL may be read in more ways than one (127.1 for 127.0.0.1). What was admitted is what is sent.
@@ -275,12 +287,13 @@ mod tests {
 
     #[test]
     fn an_address_that_reqwest_would_read_otherwise_is_refused() {
-        let (request, urls) = (|uri: &str| Request::get(uri).body(Bytes::new()).unwrap(), Urls::default());
-        assert!(urls.outgoing(request("http://127.0.0.1:80/a/%2e%2e?b")).is_ok());
-        assert!(urls.outgoing(request("https://HUB.example/")).is_ok());
-        assert!(urls.outgoing(request("https://[2001:db8::1]/")).is_ok());
+        let urls = Urls::default();
+        let admit = |uri: &str| urls.admit(&uri.parse().unwrap());
+        assert!(admit("http://127.0.0.1:80/a/%2e%2e?b").is_ok());
+        assert!(admit("https://HUB.example/").is_ok());
+        assert!(admit("https://[2001:db8::1]/").is_ok());
         for uri in ["https://127.1/", "https://0x7f.1/", "https://0127.0.0.1/"] {
-            let error = urls.outgoing(request(uri)).map(|_| ()).unwrap_err();
+            let error = admit(uri).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{uri}");
         }
     }
@@ -291,7 +304,7 @@ mod tests {
         for round in 0..3 {
             for path in 0..=URLS_MAX {
                 let uri: Uri = format!("http://127.0.0.1:1/{}?a={path}", path + round % 2).parse().unwrap();
-                assert_eq!(urls.of(&uri).unwrap().as_str(), uri.to_string());
+                assert_eq!(urls.admit(&uri).unwrap().as_str(), uri.to_string());
             }
         }
         assert_eq!(urls.0.lock().unwrap().len(), URLS_MAX);

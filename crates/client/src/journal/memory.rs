@@ -118,11 +118,9 @@ impl State {
         let Open { intent, chunk } = *open;
         match &intent.wanted {
             Wanted::Add(new) => {
-                if let Some(identifier) = new.identifier() {
-                    self.taken.remove(identifier);
-                    if let Closed::Added(known) = how {
-                        self.known.insert(identifier.clone(), known, IDENTIFIERS_MAX);
-                    }
+                let taken = new.identifier().and_then(|identifier| self.taken.remove_entry(identifier));
+                if let (Some((identifier, _)), Closed::Added(known)) = (taken, &how) {
+                    self.known.insert(identifier, *known, IDENTIFIERS_MAX);
                 }
             }
             Wanted::AddBulk(_) => {

@@ -133,7 +133,7 @@ impl Client {
         // Pinned where they are made, here and further down: `await` alone would move each, and it is large. In blocks, so that
         // they take their turns in the same place.
         let begun = {
-            let beginning = pin!(Creating::begin(self, Wanted::Add(new), chunk));
+            let beginning = pin!(Creating::begin(self, Wanted::from(new), chunk));
             beginning.await?
         };
         let creating = match begun {
@@ -171,6 +171,7 @@ fn path(kind: PaymentKind) -> &'static str {
 }
 
 /// A payment that was added now, or before under the same key.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and is nearly always the large one")]
 enum Adding {
     Now(Payment),
     Before(ChunkRecord),

@@ -121,7 +121,7 @@ mod tests {
         let new = new(kind);
         let previous = Some("7".parse().unwrap());
         let sent_at = "2025-07-31T04:00:30Z".parse().unwrap();
-        let intent = Intent { id: IntentId(1), sent_at, wanted: Wanted::Add(new.clone()), previous };
+        let intent = Intent { id: IntentId(1), sent_at, wanted: Wanted::from(new.clone()), previous };
         let cutoff = "2025-07-31T03:44:30Z".parse().unwrap();
         let payment: ListedPayment = serde_json::from_str(record).unwrap();
         assert_eq!(is_it(&payment.into(), &intent, &new, cutoff), expected, "{kind:?} {record}");

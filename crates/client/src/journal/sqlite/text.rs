@@ -13,7 +13,7 @@ const UNREADABLE: Failed = Failed::Broken("an intent that can't be read");
 
 pub(super) fn write(wanted: &Wanted) -> Result<(&'static str, String), Failed> {
     let (kind, body) = match wanted {
-        Wanted::Add(new) => (generation_type(new.kind()), serde_json::to_string(&AddRequest::from(new))),
+        Wanted::Add(new) => (generation_type(new.kind()), serde_json::to_string(&AddRequest::from(&**new))),
         Wanted::AddBulk(rows) => (BULK, serde_json::to_string(&BulkRequest { payments: rows.iter().collect() })),
     };
     Ok((kind, body.map_err(|_| Failed::Broken("an intent that can't be written"))?))
@@ -28,7 +28,7 @@ pub(super) fn read(kind: &str, body: &str) -> Result<Wanted, Failed> {
     let kind = read_generation_type(kind).ok_or(UNREADABLE)?;
     let request: AddRequest<'_> = serde_json::from_str(body).map_err(|_| UNREADABLE)?;
     let fields = request.payment.fields(Literals::Refused).map_err(|_| UNREADABLE)?;
-    Ok(Wanted::Add(NewPayment::parse(kind, &fields).map_err(|_| UNREADABLE)?))
+    Ok(Wanted::from(NewPayment::parse(kind, &fields).map_err(|_| UNREADABLE)?))
 }
 
 /// The state's word, the batch, and the rows that weren't accepted.
@@ -122,7 +122,7 @@ mod tests {
             description: Some("چائے"),
         };
         for &kind in PaymentKind::ALL {
-            let wanted = Wanted::Add(NewPayment::parse(kind, &fields).unwrap());
+            let wanted = Wanted::from(NewPayment::parse(kind, &fields).unwrap());
             let (kind, body) = write(&wanted).ok().unwrap();
             assert_eq!(read(kind, &body).ok(), Some(wanted));
         }
