@@ -51,7 +51,7 @@ pub use server::Wire;
 
 use crate::Transport;
 
-/// Runs every case that needs a socket, some seven hundred exchanges on loopback in less than a minute.
+/// Runs every case that needs a socket, some seven hundred exchanges on loopback in some ten seconds.
 ///
 /// `make` makes a transport as the user would, one that trusts the wire's certificate if it has one; each case gets its
 /// own. Needs a tokio runtime with input, output and time.

@@ -118,6 +118,7 @@ impl State {
         let Open { intent, chunk } = *open;
         match &intent.wanted {
             Wanted::Add(new) => {
+                // An open one's identifier is taken, and the map's own copy of it goes on to what is known.
                 let taken = new.identifier().and_then(|identifier| self.taken.remove_entry(identifier));
                 if let (Some((identifier, _)), Closed::Added(known)) = (taken, &how) {
                     self.known.insert(identifier, *known, IDENTIFIERS_MAX);

@@ -47,10 +47,10 @@ const ADD: &str = "\
         SELECT * FROM UNNEST($2::tallies[]) WHERE EXISTS (SELECT FROM new)
         ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
     )
-    SELECT array_agg(id), array_agg(psid) FROM new";
+    SELECT array_agg(number), array_agg(id), array_agg(psid) FROM new";
 
 /// How many columns a row of `new_payment` has.
-const COLUMNS: usize = 15;
+const COLUMNS: usize = 16;
 
 /// The numbers that the store gave, by those that records were decided under.
 #[derive(Debug)]
@@ -93,12 +93,15 @@ where
     let values: [&(dyn ToSql + Sync); 4] = [&RowArray(&payments), &RowArray(&totals.rows), &PSID_PREFIX, &digits];
     let Some(rows) = pool.at_once(RACED, ADD, &values).await? else { return Ok(None) };
     let row = rows.first().ok_or_else(|| senseless("nothing is said of what was added"))?;
-    let (Some(ids), Some(psids)): (Option<Vec<i64>>, Option<Vec<&str>>) = (row.try_get(0)?, row.try_get(1)?) else {
-        return Ok(None);
-    };
-    let numbered = new.iter().zip(ids).zip(psids).map(|((new, id), psid)| {
-        Ok((new.id, (PaymentId::try_from(id).map_err(contradiction)?, psid.parse().map_err(contradiction)?)))
-    });
+    // None where nothing was added.
+    let Some(numbers) = row.try_get::<_, Option<Vec<i64>>>(0)? else { return Ok(None) };
+    let (ids, psids): (Vec<i64>, Vec<&str>) = (row.try_get(1)?, row.try_get(2)?);
+    let id = |number: i64| PaymentId::try_from(number).map_err(contradiction);
+    let numbered = numbers
+        .into_iter()
+        .zip(ids)
+        .zip(psids)
+        .map(|((number, given), psid)| Ok((id(number)?, (id(given)?, psid.parse().map_err(contradiction)?))));
     let numbered = GivenNumbers(numbered.collect::<Result<_, StorageError>>()?);
     Ok(Some((answer, numbered)))
 }
@@ -116,6 +119,7 @@ impl Newcomer<'_> {
     fn row(&self) -> Vec<Arg<'_>> {
         let Event { at, request, what, .. } = self.event;
         let mut row = Vec::with_capacity(COLUMNS);
+        row.push(i64::from(self.id).into());
         row.extend(self.texts.submitted());
         let request = request.and_then(|number| i64::try_from(number).ok());
         row.extend([self.unpaid.into(), (*at).into(), request.into(), Arg::Text(what)]);

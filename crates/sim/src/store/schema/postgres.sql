@@ -116,8 +116,10 @@ CREATE TABLE events (
     request BIGINT,
     what TEXT NOT NULL
 );
--- A payment that is the first of its identifier, with what its identifier's row and its event need, in an array of many.
+-- A payment that is the first of its identifier, with what its identifier's row and its event need, in an array of many. Its number
+-- tells it from the others of the array, and is stored nowhere.
 CREATE TYPE new_payment AS (
+    number BIGINT,
     channel BIGINT,
     kind TEXT,
     title TEXT,
