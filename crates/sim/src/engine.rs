@@ -18,7 +18,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::effect::{Effect, Effects};
 use crate::hub::{self, Act, BulkProgress, Cause, Command, Outcome};
-use crate::store::{Book, History, Plan, Script, Seed, Set, Store, at_once};
+use crate::store::{Book, History, Plan, Script, Seed, Set, Store, Trim, at_once};
 #[cfg(feature = "postgres")]
 use crate::store::{Lane, Server};
 
@@ -204,6 +204,11 @@ impl Taken {
     }
 }
 
+/// How many records commands may change, and so about how many events they note.
+fn weight(commands: &[Command]) -> usize {
+    commands.iter().map(Command::weight).sum()
+}
+
 /// A commit that is to be made. If its runtime ends before somebody has taken it on, the next one who asks calls again.
 struct Call(Option<Arc<Desk>>);
 
@@ -292,7 +297,12 @@ impl Desk {
         let (deciding, telling) = (Arc::clone(self), Arc::clone(self));
         let work = move |connection: &Connection| {
             let taken = take(&deciding);
-            let decided = at_once(&deciding.set(&taken.commands), connection);
+            let decided = at_once(&deciding.set(&taken.commands), connection).and_then(|outcomes| {
+                if deciding.history.is_long(weight(&taken.commands)) {
+                    at_once(&Trim, connection)?;
+                }
+                Ok(outcomes)
+            });
             match decided {
                 Ok(outcomes) => Ok((taken, outcomes)),
                 Err(error) => Err((taken, error)),
@@ -315,8 +325,23 @@ impl Desk {
         let taken = take(self);
         if !taken.commands.is_empty() {
             let outcomes = self.change_on_server(&lane, &taken.commands).await;
+            let long = outcomes.is_ok() && self.history.is_long(weight(&taken.commands));
             self.tell(taken, outcomes);
+            if long {
+                self.trim_beside();
+            }
         }
+    }
+
+    /// Drops the oldest events, for which no set waits.
+    #[cfg(feature = "postgres")]
+    fn trim_beside(&self) {
+        let store = self.store.clone();
+        self.runtime.spawn(async move {
+            if let Err(error) = store.change(Trim).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the oldest events are not dropped");
+            }
+        });
     }
 
     #[cfg(feature = "postgres")]
@@ -324,12 +349,6 @@ impl Desk {
         let set = self.set(commands);
         let Some((mut outcomes, numbers)) = lane.add(&set).await? else { return lane.change(&set).await };
         hub::renumber(&mut outcomes, &numbers)?;
-        // Each has noted one event.
-        if self.history.is_long(commands.len())
-            && let Err(error) = lane.trim().await
-        {
-            tracing::error!(error = &error as &dyn std::error::Error, "the oldest events are not dropped");
-        }
         Ok(outcomes)
     }
 
@@ -344,7 +363,6 @@ impl Desk {
             seed: self.seed,
             clock: &self.clock,
             plan: &*self.plan,
-            history: &self.history,
             decide: move |book: &mut Book, now| hub::decide(commands, progress, book, now),
         }
     }

@@ -1,10 +1,14 @@
 //! The simulator's own pages: clock, history, snapshots, users, channels, batches, call-backs, figures.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use asaanbill_sim::{BulkProgress, Sim};
 use http::Method;
 use serde_json::Value;
+use tokio::task::JoinSet;
 
-use crate::hub::{BILL, Hub, psid};
+use crate::hub::{BILL, Hub, plain, psid};
 use crate::receiver::Receiver;
 use crate::story::{bill, row};
 
@@ -163,6 +167,58 @@ async fn a_payments_history_says_what_happened_and_for_which_request() {
         "400 limit: allowed: a whole number from 1 to 1000; unknown",
     )
     .await;
+}
+
+/// What is added together may share a commit, and on PostgreSQL a row of events.
+#[tokio::test]
+async fn payments_that_are_added_together_have_a_history_each() {
+    const ADDED: usize = 12;
+    let hub = Arc::new(Hub::start().await);
+    let mut adding = JoinSet::new();
+    for nth in 0..ADDED {
+        let hub = Arc::clone(&hub);
+        adding.spawn(async move { hub.add("PSID", &bill(&format!("K{nth}"), "50", "50", "2025-01-31")).await });
+    }
+    let ids: Vec<String> = adding.join_all().await.iter().map(|added| plain(&added.data()["id"])).collect();
+    hub.pay(&psid(1), "50", "R").await;
+
+    let read = async || {
+        let mut requests = BTreeSet::new();
+        for id in &ids {
+            let history = get(&hub, &format!("/_sim/payments/{id}/history")).await;
+            let events = &history["events"];
+            let paid = events.as_array().unwrap().len() > 1;
+            let expected = if paid { vec!["added", "paid: 50 rupees by a bank"] } else { vec!["added"] };
+            assert_eq!(texts(events, "what"), expected);
+            assert!(texts(events, "payment").iter().all(|payment| payment == id), "{history}");
+            assert!(texts(events, "channel").iter().all(|channel| channel == "23"), "{history}");
+            requests.insert(plain(&events[0]["request"]));
+        }
+        assert_eq!(requests.len(), ADDED, "a request for each: {requests:?}");
+        let (mut numbers, mut payments) = (Vec::new(), Vec::new());
+        // Pages end within what was added together.
+        loop {
+            let after = numbers.last().copied().unwrap_or(0);
+            let page = get(&hub, &format!("/_sim/events?after={after}&limit=5")).await;
+            let found = texts(&page["events"], "number").into_iter().map(|number| number.parse::<i64>().unwrap());
+            numbers.extend(found);
+            payments.extend(texts(&page["events"], "payment"));
+            if page["events"].as_array().unwrap().is_empty() {
+                break;
+            }
+        }
+        assert_eq!(numbers, (1..=13).collect::<Vec<_>>());
+        payments
+    };
+    let before = read().await;
+    assert_eq!(before.iter().collect::<BTreeSet<_>>(), ids.iter().collect());
+    let exported = get(&hub, "/_sim/export").await.to_string();
+    post(&hub, "/_sim/reset", "").await;
+    assert_eq!(texts(&get(&hub, "/_sim/events").await["events"], "number"), Vec::<String>::new());
+    post(&hub, "/_sim/import", &exported).await;
+    assert_eq!(read().await, before);
+    hub.add("PSID", BILL).await;
+    assert_eq!(texts(&get(&hub, "/_sim/events?after=12").await["events"], "number"), ["13", "14"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use asaanbill_storage::StorageError;
 use jiff::Timestamp;
 
 use super::Script;
-use super::tx::{Arg, Columns as _, Each, Given, Row, Rows, Tx, id};
+use super::tx::{Arg, Columns as _, Each, Given, Row, Rows, Tx, contradiction, id, senseless};
 
 /// How many events a store keeps: the newest. A million and a half of a test suite's busiest hours; beyond it the oldest go, and
 /// the numbers of those that are left show that there were others.
@@ -44,15 +44,15 @@ const INSERT: Each = Each {
     given: Given::Rows,
 };
 
-/// After how many events of its own a program looks whether a store has too many.
+/// After how many events of its own, roughly, a program looks whether a store has too many.
 const LOOKED_AFTER: usize = 500;
 
-/// How many events this program has stored since it looked.
+/// About how many events this program has stored since it looked.
 #[derive(Debug, Default)]
 pub(crate) struct History(AtomicUsize);
 
 impl History {
-    /// Counts events, and says whether it is time to look.
+    /// Counts what may have been stored, and says whether it is time to look.
     pub(crate) fn is_long(&self, new: usize) -> bool {
         let long = self.0.fetch_add(new, Ordering::Relaxed) + new >= LOOKED_AFTER;
         if long {
@@ -80,7 +80,7 @@ pub(super) fn rows(events: &[Event]) -> Rows<'_> {
 
 /// Drops the oldest events if there are too many.
 #[derive(Debug)]
-pub(super) struct Trim;
+pub(crate) struct Trim;
 
 impl Script for Trim {
     type Answer = ();
@@ -98,19 +98,55 @@ impl Script for Trim {
     }
 }
 
-const COLUMNS: &str = "id, at, channel, payment, bulk_request, request, what";
+const COLUMNS: &str = "id, at, channel, payment, bulk_request, request, what, several";
 
-fn numbered(row: &Row<'_>) -> Result<Numbered, StorageError> {
+/// What a row tells: one event, or those of several payments.
+fn numbered(row: &Row<'_>) -> Result<Vec<Numbered>, StorageError> {
+    let (at, what) = (row.time(1)?, row.text(6)?);
+    if let Some(several) = row.text_or_null(7)? {
+        return several.split(BETWEEN_EVENTS).map(|event| one_of_several(event, at, what)).collect();
+    }
     let number = |column| row.int_or_null(column);
     let event = Event {
-        at: row.time(1)?,
+        at,
         channel: id(row, 2)?,
-        payment: number(3)?.map(PaymentId::try_from).transpose().map_err(super::tx::contradiction)?,
-        bulk_request: number(4)?.map(BulkRequestId::try_from).transpose().map_err(super::tx::contradiction)?,
+        payment: number(3)?.map(PaymentId::try_from).transpose().map_err(contradiction)?,
+        bulk_request: number(4)?.map(BulkRequestId::try_from).transpose().map_err(contradiction)?,
         request: number(5)?.and_then(|number| u64::try_from(number).ok()),
-        what: row.text(6)?.to_owned(),
+        what: what.to_owned(),
     };
-    Ok(Numbered { number: row.int(0)?, event })
+    Ok(vec![Numbered { number: row.int(0)?, event }])
+}
+
+/// What stands between the events in `several`, and between the numbers of each: the event's, its payment, its channel, and the request
+/// if there was one.
+pub(super) const BETWEEN_EVENTS: &str = ";";
+pub(super) const BETWEEN_NUMBERS: &str = " ";
+
+fn one_of_several(event: &str, at: Timestamp, what: &str) -> Result<Numbered, StorageError> {
+    let numbers =
+        event.split(BETWEEN_NUMBERS).map(str::parse).collect::<Result<Vec<i64>, _>>().map_err(contradiction)?;
+    let (number, payment, channel, request) = match *numbers {
+        [number, payment, channel] => (number, payment, channel, None),
+        [number, payment, channel, request] => (number, payment, channel, Some(request)),
+        _ => return Err(senseless("an event of several payments has other numbers")),
+    };
+    let event = Event {
+        at,
+        channel: ChannelId::try_from(channel).map_err(contradiction)?,
+        payment: Some(PaymentId::try_from(payment).map_err(contradiction)?),
+        bulk_request: None,
+        request: request.and_then(|number| u64::try_from(number).ok()),
+        what: what.to_owned(),
+    };
+    Ok(Numbered { number, event })
+}
+
+/// The events of some rows, in their order.
+fn in_order(rows: Vec<Vec<Numbered>>) -> Vec<Numbered> {
+    let mut events: Vec<_> = rows.into_iter().flatten().collect();
+    events.sort_by_key(|numbered| numbered.number);
+    events
 }
 
 /// The events after a number, oldest first.
@@ -123,8 +159,12 @@ impl Script for Events {
     type Answer = Vec<Numbered>;
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Numbered>, StorageError> {
+        // A row has its last event's number, and no event has two.
         let select = format!("SELECT {COLUMNS} FROM events WHERE id > $1 ORDER BY id LIMIT $2");
-        tx.query(&select, &[self.after.into(), self.limit.into()], numbered).await
+        let mut events = in_order(tx.query(&select, &[self.after.into(), self.limit.into()], numbered).await?);
+        events.retain(|numbered| numbered.number > self.after);
+        events.truncate(self.limit.try_into().unwrap_or(usize::MAX));
+        Ok(events)
     }
 }
 
@@ -141,8 +181,10 @@ impl Script for HistoryOf {
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Numbered>, StorageError> {
         let payment = [i64::from(self.payment).into(), HISTORY_MAX.into()];
-        let select = format!("SELECT {COLUMNS} FROM events WHERE payment = $1 ORDER BY id LIMIT $2");
-        let mut found = tx.query(&select, &payment, numbered).await?;
+        let alone = format!("SELECT {COLUMNS} FROM events WHERE payment = $1 AND through IS NULL ORDER BY id LIMIT $2");
+        let mut found = tx.query(&alone, &payment, numbered).await?;
+        let shared = format!("SELECT {COLUMNS} FROM events WHERE through >= $1 AND payment <= $1 LIMIT $2");
+        found.extend(tx.query(&shared, &payment, numbered).await?);
         let place = "SELECT channel, bulk_request FROM payments WHERE id = $1 AND bulk_request IS NOT NULL";
         let place = tx.query_one(place, &payment[..1], |row| Ok((row.int(0)?, row.int(1)?))).await?;
         if let Some((channel, batch)) = place {
@@ -151,8 +193,34 @@ impl Script for HistoryOf {
                  ORDER BY id LIMIT $3"
             );
             found.extend(tx.query(&select, &[batch.into(), channel.into(), HISTORY_MAX.into()], numbered).await?);
-            found.sort_by_key(|numbered| numbered.number);
         }
-        Ok(found)
+        let mut events = in_order(found);
+        // Payments that were added together share a row.
+        events.retain(|Numbered { event, .. }| event.payment.is_none_or(|payment| payment == self.payment));
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Numbered, one_of_several};
+    use jiff::Timestamp;
+
+    #[test]
+    fn an_event_of_several_is_read_as_one() {
+        let read = |text| one_of_several(text, Timestamp::UNIX_EPOCH, "added");
+        let event = |request| Event {
+            at: Timestamp::UNIX_EPOCH,
+            channel: "23".parse().unwrap(),
+            payment: "9".parse().ok(),
+            bulk_request: None,
+            request,
+            what: "added".into(),
+        };
+        assert_eq!(read("31 9 23 7").unwrap(), Numbered { number: 31, event: event(Some(7)) });
+        assert_eq!(read("31 9 23").unwrap(), Numbered { number: 31, event: event(None) });
+        for broken in ["", "31", "31 9", "31 9 23 7 8", "31 9 x", "31  9 23", "31 0 23", "31 9 -1"] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
     }
 }

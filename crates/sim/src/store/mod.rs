@@ -49,7 +49,7 @@ pub(crate) use access::{
 pub(crate) use book::{BatchRow, Book, Owed, Rows, Wants};
 pub(crate) use bulk::{BulkDetail, BulkList, BulkRecord, BulkStage, DueBatch};
 pub(crate) use clock::{KeepClock, Kept, KeptClock};
-pub(crate) use events::{Event, Events, History, HistoryOf, Numbered};
+pub(crate) use events::{Event, Events, History, HistoryOf, Numbered, Trim};
 pub(crate) use figures::{Figures, FiguresOf};
 #[cfg(feature = "postgres")]
 pub(crate) use newcomers::GivenNumbers;
@@ -88,7 +88,6 @@ pub(crate) struct Set<'s, D> {
     pub(crate) seed: Option<Seed>,
     pub(crate) clock: &'s Clock,
     pub(crate) plan: &'s Plan,
-    pub(crate) history: &'s History,
     pub(crate) decide: D,
 }
 
@@ -104,7 +103,7 @@ where
         // Asked when the set's turn has come: what is accepted later has a later time.
         let moment = Moment { now: self.clock.now(), real: system_time() };
         let answer = (self.decide)(&mut book, moment.now)?;
-        save::save(tx, &book, moment, self.plan, self.history).await?;
+        save::save(tx, &book, moment, self.plan).await?;
         Ok(answer)
     }
 }

@@ -5,52 +5,61 @@
 //! statement does nothing, and the set is decided again from what the store knows.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 
-use asaanbill_core::{IdentifierState, PaymentId, Psid, Stage};
+use asaanbill_core::{IdentifierState, PaymentId, PaymentStatus, Psid, Stage};
 use asaanbill_storage::tokio_postgres::types::ToSql;
 use asaanbill_storage::{Postgres, StorageError};
+use asaanbill_wire::status_text;
 use jiff::Timestamp;
 
 use super::Set;
 use super::book::{Book, Entry, Kept, Key, Record};
-use super::events::Event;
+use super::events::{BETWEEN_EVENTS, BETWEEN_NUMBERS, Event};
 use super::numbering::{Numbering, PSID_PREFIX, PSID_SEQUENCE_DIGITS};
 use super::postgres::{RACED, RowArray};
 use super::save::{self, Texts};
 use super::tx::{Arg, contradiction, senseless};
 
-/// `$1` are the payments and `$2` the totals, `$3` says how a PSID begins and `$4` how many digits follow. What stands last is done first,
-/// as in every set.
-const ADD: &str = "\
-    WITH new AS MATERIALIZED (
-        SELECT nextval('payment_ids') AS id,
-            $3::TEXT || LPAD(nextval('psid_numbers')::TEXT, $4::INT, '0') AS psid,
-            given.*
-        FROM UNNEST($1::new_payment[]) AS given
-        WHERE NOT EXISTS (
-            SELECT FROM UNNEST($1::new_payment[]) AS given JOIN identifiers AS old
-            ON old.channel = given.channel AND old.identifier = given.identifier
+/// `$1` are the payments and `$2` the totals, `$3` says how a PSID begins and `$4` how many digits follow; `$5` is the payments' status, `$6`
+/// the time and `$7` what happened. What stands last is done first, as in every set.
+static ADD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH new AS MATERIALIZED (
+            SELECT nextval('payment_ids') AS id,
+                nextval('events_id_seq') AS event,
+                $3::TEXT || LPAD(nextval('psid_numbers')::TEXT, $4::INT, '0') AS psid,
+                given.*
+            FROM UNNEST($1::new_payment[]) AS given
+            WHERE NOT EXISTS (
+                SELECT FROM UNNEST($1::new_payment[]) AS given JOIN identifiers AS old
+                ON old.channel = given.channel AND old.identifier = given.identifier
+            )
+        ), new_identifiers AS (
+            INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
+            SELECT channel, identifier, psid, id, unpaid, 0 FROM new
+        ), new_payments AS (
+            INSERT INTO payments (id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
+                longitude, latitude, status, psid, created_at, updated_at)
+            SELECT id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
+                longitude, latitude, $5::TEXT, psid, $6::BIGINT, $6
+            FROM new
+        ), new_events AS (
+            INSERT INTO events (id, at, payment, through, what, several)
+            SELECT MAX(event), $6, MIN(id), MAX(id), $7::TEXT,
+                string_agg(concat_ws('{BETWEEN_NUMBERS}', event, id, channel, request), '{BETWEEN_EVENTS}')
+            FROM new HAVING COUNT(*) > 0
+        ), totals AS (
+            INSERT INTO tallies (channel, level, slice, shard, payments)
+            SELECT * FROM UNNEST($2::tallies[]) WHERE EXISTS (SELECT FROM new)
+            ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
         )
-    ), new_identifiers AS (
-        INSERT INTO identifiers (channel, identifier, psid, newest, unpaid, made)
-        SELECT channel, identifier, psid, id, unpaid, 0 FROM new
-    ), new_payments AS (
-        INSERT INTO payments (id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
-            longitude, latitude, status, psid, created_at, updated_at)
-        SELECT id, channel, kind, title, identifier, description, amount, due_date, amount_after_due_date,
-            longitude, latitude, status, psid, at, at
-        FROM new
-    ), new_events AS (
-        INSERT INTO events (at, channel, payment, request, what) SELECT at, channel, id, request, what FROM new
-    ), totals AS (
-        INSERT INTO tallies (channel, level, slice, shard, payments)
-        SELECT * FROM UNNEST($2::tallies[]) WHERE EXISTS (SELECT FROM new)
-        ON CONFLICT (channel, level, slice, shard) DO UPDATE SET payments = tallies.payments + excluded.payments
+        SELECT array_agg(number), array_agg(id), array_agg(psid) FROM new"
     )
-    SELECT array_agg(number), array_agg(id), array_agg(psid) FROM new";
+});
 
 /// How many columns a row of `new_payment` has.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 13;
 
 /// The numbers that the store gave, by those that records were decided under.
 #[derive(Debug)]
@@ -85,13 +94,15 @@ where
     // Asked when the set's turn has come.
     let answer = (set.decide)(&mut book, set.clock.now())?;
 
-    let new =
-        newcomers(&book).filter(|new| new.len() == count).ok_or_else(|| senseless("a set adds something else"))?;
-    let payments: Vec<_> = new.iter().map(Newcomer::row).collect();
+    let new = Newcomers::of(&book).filter(|new| new.payments.len() == count);
+    let Newcomers { payments, at, what } = new.ok_or_else(|| senseless("a set adds something else"))?;
+    let payments: Vec<_> = payments.iter().map(Newcomer::row).collect();
     let totals = save::tally(&book).rows(shard);
     let digits = i32::try_from(PSID_SEQUENCE_DIGITS).map_err(contradiction)?;
-    let values: [&(dyn ToSql + Sync); 4] = [&RowArray(&payments), &RowArray(&totals.rows), &PSID_PREFIX, &digits];
-    let Some(rows) = pool.at_once(RACED, ADD, &values).await? else { return Ok(None) };
+    let (status, at) = (status_text(PaymentStatus::Approved), at.as_microsecond());
+    let values: [&(dyn ToSql + Sync); 7] =
+        [&RowArray(&payments), &RowArray(&totals.rows), &PSID_PREFIX, &digits, &status, &at, &what];
+    let Some(rows) = pool.at_once(RACED, &ADD, &values).await? else { return Ok(None) };
     let row = rows.first().ok_or_else(|| senseless("nothing is said of what was added"))?;
     // None where nothing was added.
     let Some(numbers) = row.try_get::<_, Option<Vec<i64>>>(0)? else { return Ok(None) };
@@ -106,38 +117,57 @@ where
     Ok(Some((answer, numbered)))
 }
 
+/// All that a book holds, where that is newcomers.
+struct Newcomers<'b> {
+    /// In the order of the identifiers, in which everybody writes them.
+    payments: Vec<Newcomer<'b>>,
+    /// When they were added.
+    at: Timestamp,
+    /// What is noted of each.
+    what: &'b str,
+}
+
 /// A payment that is the first of its identifier, and to which nothing has happened but that it was added.
 struct Newcomer<'b> {
     /// The number that it was decided under.
     id: PaymentId,
     texts: Texts<'b>,
     unpaid: bool,
-    event: &'b Event,
+    /// The request that added it.
+    request: Option<u64>,
 }
 
 impl Newcomer<'_> {
     fn row(&self) -> Vec<Arg<'_>> {
-        let Event { at, request, what, .. } = self.event;
         let mut row = Vec::with_capacity(COLUMNS);
         row.push(i64::from(self.id).into());
         row.extend(self.texts.submitted());
-        let request = request.and_then(|number| i64::try_from(number).ok());
-        row.extend([self.unpaid.into(), (*at).into(), request.into(), Arg::Text(what)]);
+        row.push(self.unpaid.into());
+        row.push(self.request.and_then(|number| i64::try_from(number).ok()).into());
         row
     }
 }
 
-/// All that a book holds, in the order of the identifiers, in which everybody writes them. None if it holds anything but newcomers.
-fn newcomers(book: &Book) -> Option<Vec<Newcomer<'_>>> {
-    if !book.owed.is_empty() || [book.records.len(), book.events.len()] != [book.identifiers.len(); 2] {
-        return None;
+impl<'b> Newcomers<'b> {
+    /// None if a book holds anything else.
+    fn of(book: &'b Book) -> Option<Self> {
+        if !book.owed.is_empty() || [book.records.len(), book.events.len()] != [book.identifiers.len(); 2] {
+            return None;
+        }
+        let Event { at, what, .. } = book.events.first()?;
+        let mut entries: Vec<_> = book.identifiers.iter().collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        let newcomer = |(key, entry)| newcomer(book, key, entry, (*at, what));
+        Some(Self { payments: entries.into_iter().map(newcomer).collect::<Option<_>>()?, at: *at, what })
     }
-    let mut entries: Vec<_> = book.identifiers.iter().collect();
-    entries.sort_unstable_by_key(|(key, _)| *key);
-    entries.into_iter().map(|(key, entry)| newcomer(book, key, entry)).collect()
 }
 
-fn newcomer<'b>(book: &'b Book, (channel, identifier): &Key, entry: &Entry) -> Option<Newcomer<'b>> {
+fn newcomer<'b>(
+    book: &'b Book,
+    (channel, identifier): &Key,
+    entry: &Entry,
+    added: (Timestamp, &str),
+) -> Option<Newcomer<'b>> {
     let IdentifierState::InUse { psid, newest: id, unpaid } = entry.state else { return None };
     let Kept { record, stored: None, .. } = book.records.get(&id)? else { return None };
     let Record { channel: of, payment, bulk: None, reference: None } = record else { return None };
@@ -145,9 +175,10 @@ fn newcomer<'b>(book: &'b Book, (channel, identifier): &Key, entry: &Entry) -> O
     let event = book.events.get(usize::try_from(id.get()).ok()?.checked_sub(1)?)?;
     let new = !entry.stored && entry.made == 0 && payment.stage == Stage::Approved { psid };
     let same = (of, payment.new.identifier()) == (channel, identifier.as_ref());
-    let added = (event.channel, event.payment, event.bulk_request) == (*of, Some(id), None)
+    let noted = (event.channel, event.payment, event.bulk_request) == (*of, Some(id), None)
+        && (event.at, event.what.as_str()) == added
         && [payment.created_at, payment.updated_at] == [event.at; 2];
-    (new && same && added).then(|| Newcomer { id, texts: Texts::of(record), unpaid, event })
+    (new && same && noted).then(|| Newcomer { id, texts: Texts::of(record), unpaid, request: event.request })
 }
 
 #[cfg(test)]
@@ -155,7 +186,7 @@ mod tests {
     use asaanbill_core::{Fields, NewPayment, PaymentKind};
     use jiff::{SignedDuration, Timestamp};
 
-    use super::{COLUMNS, newcomers};
+    use super::{COLUMNS, Newcomers};
     use crate::hub::{self, Act, BulkProgress, Cause, Command};
     use crate::store::book::Book;
     use crate::store::numbering::Numbering;
@@ -176,9 +207,10 @@ mod tests {
     #[test]
     fn they_come_in_the_order_of_their_identifiers() {
         let book = book(&["FS-3", "FS-1", "FS-2"]);
-        let new = newcomers(&book).unwrap();
-        assert_eq!(new.iter().map(|new| new.id.get()).collect::<Vec<_>>(), [2, 3, 1]);
-        assert!(new.iter().all(|new| new.row().len() == COLUMNS && new.event.payment == Some(new.id)));
+        let Newcomers { payments, at, what } = Newcomers::of(&book).unwrap();
+        assert_eq!(payments.iter().map(|new| new.id.get()).collect::<Vec<_>>(), [2, 3, 1]);
+        assert!(payments.iter().all(|new| new.row().len() == COLUMNS && new.request == Some(7)));
+        assert_eq!((at, what), (Timestamp::UNIX_EPOCH, "added"));
     }
 
     /// The statement has no place for it.
@@ -186,15 +218,16 @@ mod tests {
     fn whatever_else_a_book_holds() {
         let spoilt = |spoil: fn(&mut Book)| {
             let mut book = book(&["FS-1", "FS-2"]);
-            assert!(newcomers(&book).is_some());
+            assert!(Newcomers::of(&book).is_some());
             spoil(&mut book);
-            newcomers(&book).is_none()
+            Newcomers::of(&book).is_none()
         };
-        assert!(newcomers(&book(&["FS-1", "FS-1"])).is_none(), "one is discarded");
+        assert!(Newcomers::of(&book(&["FS-1", "FS-1"])).is_none(), "one is discarded");
         assert!(spoilt(|book| book.owe("23".parse().unwrap(), "/processed", &()).unwrap()));
         assert!(spoilt(|book| book.events.extend(book.events.clone())));
         assert!(spoilt(|book| book.events.swap(0, 1)));
         assert!(spoilt(|book| book.events[0].at += SignedDuration::from_secs(1)));
+        assert!(spoilt(|book| book.events[1].what = "added again".into()));
         assert!(spoilt(|book| _ = book.records.pop_first()));
         assert!(spoilt(|book| book
             .records

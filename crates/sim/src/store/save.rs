@@ -5,9 +5,7 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::{generation_type, status_text};
 use jiff::Timestamp;
 
-use super::Script as _;
 use super::book::{Book, Entry, Kept, Open, Record};
-use super::events::History;
 use super::load::key_args;
 use super::numbering::Numbering;
 use super::outbox::{Moment, Plan};
@@ -52,13 +50,7 @@ const UPDATE_IDENTIFIER: Each = Each {
 };
 
 /// Stores what a book's commands changed.
-pub(super) async fn save<T: Tx>(
-    tx: &T,
-    book: &Book,
-    moment: Moment,
-    plan: &Plan,
-    history: &History,
-) -> Result<(), StorageError> {
+pub(super) async fn save<T: Tx>(tx: &T, book: &Book, moment: Moment, plan: &Plan) -> Result<(), StorageError> {
     bulk::save(tx, book).await?;
     let texts: Vec<_> = book.new_records().map(Texts::of).collect();
     let kept = book.changed_records().filter_map(Update::of_record);
@@ -77,9 +69,6 @@ pub(super) async fn save<T: Tx>(
     ]);
     if tx.together(&changes).await? != count(updates.len()) {
         return Err(senseless("a record has left the status that a change starts from"));
-    }
-    if history.is_long(book.events.len()) {
-        events::Trim.run(tx).await?;
     }
     outbox::owe(tx, &book.owed, moment, plan).await
 }
@@ -137,8 +126,8 @@ impl<'r> Texts<'r> {
         }
     }
 
-    /// From `channel` to `status`, in the order of the columns.
-    pub(super) fn submitted(&self) -> [Arg<'_>; 11] {
+    /// From `channel` to `latitude`, in the order of the columns.
+    pub(super) fn submitted(&self) -> [Arg<'_>; 10] {
         let Self { record, due_date, place, amount, .. } = self;
         let Record { channel, payment, .. } = record;
         let new = &payment.new;
@@ -153,7 +142,6 @@ impl<'r> Texts<'r> {
             new.bill().map(|bill| bill.amount_after_due_date.as_str()).into(),
             place.as_ref().map(|(longitude, _)| longitude.as_str()).into(),
             place.as_ref().map(|(_, latitude)| latitude.as_str()).into(),
-            status_text(payment.status()).into(),
         ]
     }
 
@@ -165,6 +153,7 @@ impl<'r> Texts<'r> {
         row.push(i64::from(*id).into());
         row.extend(self.submitted());
         row.extend([
+            status_text(payment.status()).into(),
             self.psid.as_ref().map(Psid::as_str).into(),
             amount_paid,
             stage.paid_at().into(),

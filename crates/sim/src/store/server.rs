@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::book::Book;
 use super::newcomers::{self, GivenNumbers};
 use super::postgres::PostgresTx;
-use super::{Script, Set, events};
+use super::{Script, Set};
 
 /// How many sets are under way at once, at most.
 const LANES: u8 = 2;
@@ -169,11 +169,6 @@ impl Lane<'_> {
             self.server.doubt.begin();
         }
         Ok(added)
-    }
-
-    /// Drops the oldest events if there are too many.
-    pub(crate) async fn trim(&self) -> Result<(), StorageError> {
-        self.change(&events::Trim).await
     }
 
     pub(crate) async fn change<S: Script>(&self, script: &S) -> Result<S::Answer, StorageError> {

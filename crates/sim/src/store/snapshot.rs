@@ -88,6 +88,8 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
                 ("bulk_request", Int),
                 ("request", Int),
                 ("what", Text),
+                ("through", Int),
+                ("several", Text),
             ],
         ),
         Table::new("callbacks", &[("id", Int), ("channel", Int), ("path", Text), ("body", Text), ("created_at", Int)]),

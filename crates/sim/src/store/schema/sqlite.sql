@@ -94,14 +94,18 @@ CREATE TABLE tallies (
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
-    channel INTEGER NOT NULL,
+    channel INTEGER,
     payment INTEGER,
     bulk_request INTEGER,
     request INTEGER,
-    what TEXT NOT NULL
+    what TEXT NOT NULL,
+    -- As on PostgreSQL, where payments share a row. Here they do so only in a snapshot that comes from there.
+    through INTEGER,
+    several TEXT
 );
 CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
-CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL;
+CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL AND through IS NULL;
+CREATE INDEX events_of_several ON events (through, payment) WHERE through IS NOT NULL;
 
 -- Records and PSIDs are numbered in sequence: neighbours in time are neighbours in the index.
 CREATE TABLE counters (payment INTEGER NOT NULL, psid INTEGER NOT NULL);
