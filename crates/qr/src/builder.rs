@@ -41,7 +41,9 @@ enum Part {
 }
 
 /// What most codes are given: so many parts, in so many bytes.
-const TYPICAL_PARTS: usize = 16;
+const TYPICAL_PARTS: usize = 24;
+/// What most templates hold.
+const TYPICAL_FIELDS: usize = 4;
 const TYPICAL_VALUES: usize = 192;
 
 impl MerchantCodeBuilder {
@@ -161,7 +163,7 @@ impl MerchantCodeBuilder {
 
     /// The bill's due date (62/50), as Raast writes it.
     pub fn due_date(self, date: RaastDate) -> Self {
-        self.additional(raast::DUE_DATE, date.to_string())
+        self.additional(raast::DUE_DATE, date.digits())
     }
 
     /// The amount that is due after the due date (62/51), of the same form as [`amount`](Self::amount).
@@ -207,7 +209,9 @@ impl MerchantCodeBuilder {
                 (Part::Text, _) => nodes.push(Node { id, value: taken_apart(id, value) }),
                 (Part::Field(sub), Some(Node { value: Value::Template(fields), .. })) => fields.push((sub, value)),
                 // No field comes before its template.
-                (Part::Template | Part::Field(_), _) => nodes.push(Node { id, value: Value::Template(Vec::new()) }),
+                (Part::Template | Part::Field(_), _) => {
+                    nodes.push(Node { id, value: Value::Template(Vec::with_capacity(TYPICAL_FIELDS)) });
+                }
             }
         }
         let problems = rules::problems(&nodes);

@@ -15,7 +15,8 @@ pub(crate) fn checksum(text_through_6304: &str) -> u16 {
 
 /// The checksum as field 63 spells it: four upper-case hexadecimal digits.
 pub(crate) fn spelled(checksum: u16) -> String {
-    format!("{checksum:04X}")
+    let digit = |place: u32| char::from_digit((u32::from(checksum) >> (4 * place)) & 0xF, 16).unwrap_or('0');
+    [3, 2, 1, 0].into_iter().map(|place| digit(place).to_ascii_uppercase()).collect()
 }
 
 #[cfg(test)]

@@ -166,9 +166,10 @@ pub(crate) fn name(path: FieldPath) -> Option<&'static str> {
     }
 }
 
-/// The row for an id. Only 62/00 has none.
+/// The row for an id. Only 62/00 has none. Rows are in the order of the ids.
 pub(crate) fn find(fields: &'static [Field], id: Id) -> Option<&'static Field> {
-    fields.iter().find(|field| field.ids.contains(&id.number()))
+    let at = fields.partition_point(|field| *field.ids.end() < id.number());
+    fields.get(at).filter(|field| field.ids.contains(&id.number()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::error::QrError;
 use crate::field::Additional;
 use crate::merchant::MerchantCode;
 use crate::problem::{Problem, Reason};
-use crate::tlv::{FieldPath, Id, Template};
+use crate::tlv::{self, FieldPath, Id, Template};
 
 /// The identifier (28/00) in AsaanBill's own samples. It is no participant's; a real one has up to 32 characters.
 pub const RAAST_PLACEHOLDER_GUID: &str = "D15600000000";
@@ -36,6 +36,8 @@ pub(crate) const IBAN: Id = Id::known(2);
 pub(crate) const DUE_DATE: Id = Id::known(50);
 /// 62/51, the amount after the due date.
 pub(crate) const LATER_AMOUNT: Id = Id::known(51);
+/// How many digits a date has.
+const DATE_LENGTH: usize = 8;
 /// 62/50 as a path.
 pub(crate) const DUE_DATE_PATH: FieldPath = FieldPath::nested(Id::ADDITIONAL_DATA, DUE_DATE);
 /// 62/51 as a path.
@@ -202,6 +204,15 @@ impl RaastDate {
         }
     }
 
+    /// As it is written.
+    pub(crate) fn digits(self) -> String {
+        let year = usize::from(self.year.unsigned_abs());
+        let parts = [self.day.unsigned_abs().into(), self.month.unsigned_abs().into(), year / 100, year % 100];
+        let mut digits = String::with_capacity(DATE_LENGTH);
+        parts.into_iter().for_each(|part| tlv::push_two_digits(&mut digits, part));
+        digits
+    }
+
     /// The year, 1 to 9999.
     pub fn year(self) -> i16 {
         self.year
@@ -220,7 +231,7 @@ impl RaastDate {
 
 impl fmt::Display for RaastDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}{:02}{:04}", self.day, self.month, self.year)
+        f.write_str(&self.digits())
     }
 }
 
@@ -228,7 +239,7 @@ impl FromStr for RaastDate {
     type Err = QrError;
 
     fn from_str(text: &str) -> Result<RaastDate, QrError> {
-        if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        if text.len() != DATE_LENGTH || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(no_such_day());
         }
         let day = text[0..2].parse().map_err(|_| no_such_day())?;

@@ -337,7 +337,7 @@ pub(crate) fn write_header(out: &mut String, id: Id, length: usize) {
 }
 
 /// A number below 100. Every byte of a code passes here, and formatting by way of a pattern costs ten times as much.
-fn push_two_digits(out: &mut String, number: usize) {
+pub(crate) fn push_two_digits(out: &mut String, number: usize) {
     for digit in [number / 10, number % 10] {
         out.push(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0'));
     }

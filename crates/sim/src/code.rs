@@ -65,7 +65,10 @@ fn bill_number<'t>(identifier: &'t str, psid: &'t str) -> &'t str {
 
 /// An amount as a code has it; one that is too long for a code is left to the bank's inquiry. (assumed)
 fn two_places(amount: Amount) -> Option<String> {
-    let text = format!("{}.{:02}", amount.paisa() / 100, amount.paisa() % 100);
+    let (rupees, paisa) = (amount.paisa() / 100, amount.paisa() % 100);
+    let mut text = rupees.to_string();
+    text.push_str(if paisa < 10 { ".0" } else { "." });
+    text.push_str(&paisa.to_string());
     (text.len() <= MAX_AMOUNT_LENGTH).then_some(text)
 }
 

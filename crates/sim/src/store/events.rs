@@ -45,7 +45,7 @@ const INSERT: Each = Each {
 };
 
 /// After how many events of its own, roughly, a program looks whether a store has too many.
-const LOOKED_AFTER: usize = 500;
+const LOOKED_AFTER: usize = 1_000;
 
 /// About how many events this program has stored since it looked.
 #[derive(Debug, Default)]
