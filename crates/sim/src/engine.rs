@@ -14,13 +14,15 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot};
+#[cfg(feature = "postgres")]
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::effect::{Effect, Effects};
 use crate::hub::{self, Act, BulkProgress, Cause, Command, Outcome};
 use crate::store::{Book, History, Plan, Script, Seed, Set, Store, Trim, at_once};
 #[cfg(feature = "postgres")]
-use crate::store::{Lane, Server};
+use crate::store::{Lane, PATIENCE, Server};
 
 /// The most records that a set of commands is gathered up to. More would make the first of them wait without sharing the commit
 /// much better.
@@ -230,11 +232,7 @@ impl Desk {
     /// Sees to it that the commands that wait are committed. Most often the writer takes that on at once, and nobody else has to be
     /// woken for it.
     fn call(self: &Arc<Self>) {
-        self.calling(|commit| match self.store {
-            Store::Sqlite(_) => commit.now_or_never().is_some(),
-            #[cfg(feature = "postgres")]
-            Store::Postgres(_) => false,
-        });
+        self.calling(|commit| commit.now_or_never().is_some());
     }
 
     /// As [`call`](Self::call), for whoever is in the middle of a commit.
@@ -248,16 +246,22 @@ impl Desk {
             return;
         }
         let (desk, call) = (Arc::clone(self), Call(Some(Arc::clone(self))));
-        let mut commit = Box::pin(async move {
-            match &desk.store {
-                Store::Sqlite(sqlite) => desk.commit_by_writer(sqlite, Self::take).await,
-                #[cfg(feature = "postgres")]
-                Store::Postgres(server) => Box::pin(desk.commit_on_server(server, Self::take)).await,
+        match &self.store {
+            Store::Sqlite(sqlite) => {
+                let sqlite = sqlite.clone();
+                let mut commit = Box::pin(async move {
+                    desk.commit_by_writer(&sqlite, Self::take).await;
+                    call.end();
+                });
+                if !begun(commit.as_mut()) {
+                    self.runtime().spawn(commit);
+                }
             }
-            call.end();
-        });
-        if !begun(commit.as_mut()) {
-            self.runtime().spawn(commit);
+            #[cfg(feature = "postgres")]
+            Store::Postgres(server) => {
+                let server = Arc::clone(server);
+                self.runtime().spawn(async move { desk.commit_sets(&server, call).await });
+            }
         }
     }
 
@@ -271,21 +275,33 @@ impl Desk {
         }
     }
 
-    /// The commands that wait, up to a set's size.
+    /// The commands that wait, for the writer: who comes later calls again.
     fn take(self: &Arc<Self>) -> Taken {
-        // Before they are looked for: who comes later calls again.
+        // Before they are looked for.
         self.called.store(false, Ordering::Release);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut taken, mut weight) = (Taken::default(), 0);
-        while weight < SET_MAX {
-            let Ok(asked) = waiting.try_recv() else { return taken };
-            weight += asked.command.weight();
-            taken.push(asked);
-        }
-        if !waiting.is_empty() {
+        let taken = self.gather();
+        if self.is_wanted() {
             self.call_later();
         }
         taken
+    }
+
+    /// The commands that wait, up to a set's size.
+    fn gather(&self) -> Taken {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, mut weight) = (Taken::default(), 0);
+        while weight < SET_MAX
+            && let Ok(asked) = waiting.try_recv()
+        {
+            weight += asked.command.weight();
+            taken.push(asked);
+        }
+        taken
+    }
+
+    /// Whether commands wait.
+    fn is_wanted(&self) -> bool {
+        !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Commits what `take` gives when the writer comes to it, and tells each what came of it.
@@ -318,18 +334,42 @@ impl Desk {
         }
     }
 
-    /// Commits what `take` gives when a lane is free, and tells each what came of it. Gathering goes on while none is.
+    /// Commits set after set until no commands wait. Those who ask meanwhile needn't call, and nobody is woken for them while a set is
+    /// under way.
     #[cfg(feature = "postgres")]
-    async fn commit_on_server(self: &Arc<Self>, server: &Server, take: impl FnOnce(&Arc<Self>) -> Taken) {
-        let Some(lane) = server.lane().await else { return };
-        let taken = take(self);
-        if !taken.commands.is_empty() {
-            let outcomes = self.change_on_server(&lane, &taken.commands).await;
-            let long = outcomes.is_ok() && self.history.is_long(weight(&taken.commands));
-            self.tell(taken, outcomes);
-            if long {
-                self.trim_beside();
+    async fn commit_sets(self: &Arc<Self>, server: &Server, call: Call) {
+        loop {
+            let Some(lane) = server.lane().await else { return };
+            let taken = self.gather();
+            let mut commit = Box::pin(self.commit_in_lane(&lane, taken));
+            if timeout(PATIENCE, commit.as_mut()).await.is_err() {
+                // It takes long: somebody else goes on beside it.
+                call.end();
+                self.called.swap(false, Ordering::AcqRel);
+                if self.is_wanted() {
+                    self.call();
+                }
+                return commit.await;
             }
+            // Who asked before this has seen that there is a call, and what was asked is seen after it.
+            self.called.swap(false, Ordering::AcqRel);
+            if !self.is_wanted() || self.called.swap(true, Ordering::AcqRel) {
+                return call.end();
+            }
+        }
+    }
+
+    /// Commits a set, and tells each what came of it.
+    #[cfg(feature = "postgres")]
+    async fn commit_in_lane(self: &Arc<Self>, lane: &Lane<'_>, taken: Taken) {
+        if taken.commands.is_empty() {
+            return;
+        }
+        let outcomes = self.change_on_server(lane, &taken.commands).await;
+        let long = outcomes.is_ok() && self.history.is_long(weight(&taken.commands));
+        self.tell(taken, outcomes);
+        if long {
+            self.trim_beside();
         }
     }
 
@@ -397,7 +437,10 @@ impl Desk {
             match &self.store {
                 Store::Sqlite(sqlite) => self.commit_by_writer(sqlite, |_| single).await,
                 #[cfg(feature = "postgres")]
-                Store::Postgres(server) => Box::pin(self.commit_on_server(server, |_| single)).await,
+                Store::Postgres(server) => {
+                    let Some(lane) = server.lane().await else { return };
+                    Box::pin(self.commit_in_lane(&lane, single)).await;
+                }
             }
         }
     }

@@ -187,3 +187,52 @@ async fn new_identifiers_are_added_in_one_statement() {
     expected.push(true);
     assert_eq!(newcomers().await, expected);
 }
+
+/// While one set waits for a row that somebody holds, others go on beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_that_takes_long_holds_nobody_up_who_wants_something_else() {
+    let url = server::database().await;
+    let hub = Arc::new(Hub::of_user(Sim::builder().postgres(url.as_str()).build().await.unwrap(), "demo").await);
+    let add = |name: &str| {
+        let (hub, bill) = (Arc::clone(&hub), crate::story::bill(name, "50", "50", "2099-12-31"));
+        async move { assert!(hub.add("PSID", &bill).await.is_success()) }
+    };
+    add("HELD").await;
+    let holder = server::client(&url).await;
+    holder.batch_execute("BEGIN; SELECT FROM identifiers WHERE identifier = 'HELD' FOR UPDATE").await.unwrap();
+    let again = tokio::spawn(add("HELD"));
+    let books = Books::Server(url);
+    let waits = async {
+        let waiting = "SELECT CAST(pid AS TEXT) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while rows(&books, waiting).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.expect("its set waits");
+    for name in ["A", "B", "C"] {
+        tokio::time::timeout(PATIENCE, add(name)).await.expect("beside it");
+    }
+    assert!(!again.is_finished());
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    tokio::time::timeout(PATIENCE, again).await.expect("once the row is free").unwrap();
+    assert_eq!(faults(&books).await, [""; 0]);
+}
+
+/// What waits while a set is under way is the next set, with one row of events for all that it adds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_of_one_set_share_a_row_of_events() {
+    const ADDED: usize = 40;
+    let url = server::database().await;
+    let hub = Arc::new(Hub::of_user(Sim::builder().postgres(url.as_str()).build().await.unwrap(), "demo").await);
+    let mut adding = JoinSet::new();
+    for n in 0..ADDED {
+        let (hub, bill) = (Arc::clone(&hub), crate::story::bill(&format!("K{n}"), "50", "50", "2099-12-31"));
+        adding.spawn(async move { assert!(hub.add("PSID", &bill).await.is_success()) });
+    }
+    adding.join_all().await;
+    let several = "SELECT several FROM events WHERE through IS NOT NULL";
+    let told: Vec<_> = rows(&Books::Server(url), several).await.iter().map(|row| row.split(';').count()).collect();
+    assert_eq!(told.iter().sum::<usize>(), ADDED);
+    assert!(told.len() < ADDED, "{told:?}");
+}

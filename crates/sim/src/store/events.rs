@@ -181,18 +181,22 @@ impl Script for HistoryOf {
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Numbered>, StorageError> {
         let payment = [i64::from(self.payment).into(), HISTORY_MAX.into()];
-        let alone = format!("SELECT {COLUMNS} FROM events WHERE payment = $1 AND through IS NULL ORDER BY id LIMIT $2");
+        // In no order: a server would walk through all events for it. Rows that are equal in an index come as they were written.
+        let alone = format!(
+            "SELECT {COLUMNS} FROM events WHERE payment = $1 AND through IS NULL AND bulk_request IS NULL LIMIT $2"
+        );
         let mut found = tx.query(&alone, &payment, numbered).await?;
-        let shared = format!("SELECT {COLUMNS} FROM events WHERE through >= $1 AND payment <= $1 LIMIT $2");
+        let shared = format!(
+            "SELECT {COLUMNS} FROM events WHERE through >= $1 AND payment <= $1 AND bulk_request IS NULL LIMIT $2"
+        );
         found.extend(tx.query(&shared, &payment, numbered).await?);
         let place = "SELECT channel, bulk_request FROM payments WHERE id = $1 AND bulk_request IS NOT NULL";
         let place = tx.query_one(place, &payment[..1], |row| Ok((row.int(0)?, row.int(1)?))).await?;
         if let Some((channel, batch)) = place {
-            let select = format!(
-                "SELECT {COLUMNS} FROM events WHERE bulk_request = $1 AND channel = $2 AND payment IS NULL
-                 ORDER BY id LIMIT $3"
+            let of_batch = format!(
+                "SELECT {COLUMNS} FROM events WHERE bulk_request = $1 AND channel = $2 AND payment IS NULL LIMIT $3"
             );
-            found.extend(tx.query(&select, &[batch.into(), channel.into(), HISTORY_MAX.into()], numbered).await?);
+            found.extend(tx.query(&of_batch, &[batch.into(), channel.into(), HISTORY_MAX.into()], numbered).await?);
         }
         let mut events = in_order(found);
         // Payments that were added together share a row.

@@ -59,7 +59,7 @@ pub(crate) use outbox::{
 };
 pub(crate) use payments::{FindPayment, InquiryOf, Listed, OfPsid, PsidOf};
 #[cfg(feature = "postgres")]
-pub(crate) use server::{Lane, Server};
+pub(crate) use server::{Lane, PATIENCE, Server};
 pub(crate) use snapshot::{Content, DeleteSaved, Export, FindSaved, Import, ROWS_MAX, Saved};
 use tx::senseless;
 pub(crate) use tx::{Tx, contradiction};

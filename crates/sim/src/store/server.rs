@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use asaanbill_storage::{Isolation, Migration, Postgres, StorageError};
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
-use tokio::time::timeout;
 
 use super::book::Book;
 use super::newcomers::{self, GivenNumbers};
@@ -25,7 +23,7 @@ const LANES: u8 = 2;
 
 /// How long a set is waited for before another one goes on beside it. A large set costs the server less than two small ones, so
 /// there is one at a time, unless one takes long: a batch, or a server far away.
-const PATIENCE: Duration = Duration::from_millis(25);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(25);
 
 /// How many instances write their kept totals to rows of their own; of more than that, some meet at one.
 const SHARDS: u64 = 16;
@@ -142,13 +140,10 @@ impl Lanes {
 
     /// Waits for one of them, and says which of [`LANES`] it is, from 1.
     async fn enter(&self) -> Option<(i64, SemaphorePermit<'_>)> {
-        let mut usual = pin!(self.usual.acquire());
-        let (lane, permit) = match timeout(PATIENCE, usual.as_mut()).await {
-            Ok(permit) => (1, permit),
-            Err(_) => tokio::select! {
-                permit = usual => (1, permit),
-                permit = self.beside.acquire() => (2, permit),
-            },
+        let (lane, permit) = tokio::select! {
+            biased;
+            permit = self.usual.acquire() => (1, permit),
+            permit = self.beside.acquire() => (2, permit),
         };
         Some((lane, permit.ok()?))
     }
@@ -184,12 +179,9 @@ impl fmt::Debug for Server {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt as _;
-    use tokio::time::advance;
 
-    use super::{DOUBTED, Doubt, LANES, Lanes, PATIENCE};
+    use super::{DOUBTED, Doubt, LANES, Lanes};
 
     #[test]
     fn doubt_is_over_after_some_sets() {
@@ -202,35 +194,18 @@ mod tests {
         assert!(doubt.is_over());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_second_lane_opens_when_the_first_takes_long() {
+    #[tokio::test]
+    async fn there_are_two_lanes_and_the_first_is_preferred() {
         let lanes = Lanes::new();
         let (first, usual) = lanes.enter().await.unwrap();
-        let mut next = Box::pin(lanes.enter());
-        assert!(next.as_mut().now_or_never().is_none());
-        advance(PATIENCE - Duration::from_millis(1)).await;
-        assert!(next.as_mut().now_or_never().is_none(), "it is waited for");
-        advance(Duration::from_millis(2)).await;
-        let (second, beside) = next.as_mut().now_or_never().flatten().expect("it is waited for no longer");
+        let (second, beside) = lanes.enter().await.unwrap();
         assert_eq!((first, second), (1, LANES.into()));
 
         let mut third = Box::pin(lanes.enter());
-        assert!(third.as_mut().now_or_never().is_none());
-        advance(PATIENCE * 2).await;
         assert!(third.as_mut().now_or_never().is_none(), "there is no third lane");
+        drop(usual);
+        assert_eq!(third.await.map(|(lane, _)| lane), Some(1));
         drop(beside);
-        assert_eq!(third.await.map(|(lane, _)| lane), Some(2));
-        drop(usual);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_quick_lane_is_taken_over() {
-        let lanes = Lanes::new();
-        let usual = lanes.enter().await.unwrap();
-        let mut next = Box::pin(lanes.enter());
-        assert!(next.as_mut().now_or_never().is_none());
-        advance(PATIENCE / 2).await;
-        drop(usual);
-        assert_eq!(next.await.map(|(lane, _)| lane), Some(1));
+        assert_eq!(lanes.enter().await.map(|(lane, _)| lane), Some(1));
     }
 }

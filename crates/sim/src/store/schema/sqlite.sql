@@ -103,9 +103,7 @@ CREATE TABLE events (
     through INTEGER,
     several TEXT
 );
-CREATE INDEX events_by_bulk_request ON events (bulk_request) WHERE bulk_request IS NOT NULL;
-CREATE INDEX events_by_payment ON events (payment) WHERE payment IS NOT NULL AND through IS NULL;
-CREATE INDEX events_of_several ON events (through, payment) WHERE through IS NOT NULL;
+CREATE INDEX events_by_subject ON events (bulk_request, through, payment);
 
 -- Records and PSIDs are numbered in sequence: neighbours in time are neighbours in the index.
 CREATE TABLE counters (payment INTEGER NOT NULL, psid INTEGER NOT NULL);
