@@ -25,7 +25,7 @@ const RATE: Bound = Bound::AtLeast(600);
 const P99: Bound = Bound::AtMost(2000);
 
 /// Rounds of each side, in turns; medians count.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS_QUICK: usize = 1;
 const ROUND_QUICK: Duration = Duration::from_millis(400);
