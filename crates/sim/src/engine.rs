@@ -367,7 +367,9 @@ impl Desk {
         }
         let outcomes = self.change_on_server(lane, &taken.commands).await;
         let long = outcomes.is_ok() && self.history.is_long(weight(&taken.commands));
-        self.tell(taken, outcomes);
+        // Where those who are told are: one of its threads is woken, once, and the next set needn't wait for that.
+        let desk = Arc::clone(self);
+        self.runtime.spawn(async move { desk.tell(taken, outcomes) });
         if long {
             self.trim_beside();
         }

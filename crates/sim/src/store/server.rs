@@ -25,8 +25,9 @@ const LANES: u8 = 2;
 /// there is one at a time, unless one takes long: a batch, or a server far away.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(25);
 
-/// How many instances write their kept totals to rows of their own; of more than that, some meet at one.
-const SHARDS: u64 = 16;
+/// Among how many rows of the kept totals instances choose theirs. Two that chose the same wait for each other's commits, so there are
+/// many more than instances.
+const SHARDS: u64 = 256;
 
 pub(crate) struct Server {
     /// For what is asked on the runtime of whoever asks.
