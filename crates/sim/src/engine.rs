@@ -367,9 +367,7 @@ impl Desk {
         }
         let outcomes = self.change_on_server(lane, &taken.commands).await;
         let long = outcomes.is_ok() && self.history.is_long(weight(&taken.commands));
-        // Where those who are told are: one of its threads is woken, once, and the next set needn't wait for that.
-        let desk = Arc::clone(self);
-        self.runtime.spawn(async move { desk.tell(taken, outcomes) });
+        self.tell(taken, outcomes);
         if long {
             self.trim_beside();
         }
@@ -379,7 +377,8 @@ impl Desk {
     #[cfg(feature = "postgres")]
     fn trim_beside(&self) {
         let store = self.store.clone();
-        self.runtime.spawn(async move {
+        // The runtime that this was started on may have ended.
+        self.runtime().spawn(async move {
             if let Err(error) = store.change(Trim).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the oldest events are not dropped");
             }
