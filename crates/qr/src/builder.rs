@@ -41,10 +41,11 @@ enum Part {
 }
 
 /// What most codes are given: so many parts, in so many bytes.
-const TYPICAL_PARTS: usize = 24;
-/// What most templates hold.
-const TYPICAL_FIELDS: usize = 4;
+const TYPICAL_PARTS: usize = 16;
 const TYPICAL_VALUES: usize = 192;
+
+/// How many fields most templates hold.
+const TYPICAL_FIELDS: usize = 4;
 
 impl MerchantCodeBuilder {
     pub(crate) fn new() -> MerchantCodeBuilder {

@@ -183,6 +183,8 @@ mod tests {
                 let rows = fields.iter().filter(|field| field.ids.contains(&number)).count();
                 let absent = std::ptr::eq(fields, ADDITIONAL) && number == 0;
                 assert_eq!(rows, usize::from(!absent), "{number}");
+                let found = find(fields, Id::known(number)).map(|field| field.ids.contains(&number));
+                assert_eq!(found, (!absent).then_some(true), "{number} is found");
             }
         }
     }

@@ -36,8 +36,6 @@ pub(crate) const IBAN: Id = Id::known(2);
 pub(crate) const DUE_DATE: Id = Id::known(50);
 /// 62/51, the amount after the due date.
 pub(crate) const LATER_AMOUNT: Id = Id::known(51);
-/// How many digits a date has.
-const DATE_LENGTH: usize = 8;
 /// 62/50 as a path.
 pub(crate) const DUE_DATE_PATH: FieldPath = FieldPath::nested(Id::ADDITIONAL_DATA, DUE_DATE);
 /// 62/51 as a path.
@@ -174,6 +172,9 @@ impl fmt::Debug for Raast<'_> {
     }
 }
 
+/// How many digits a date has.
+const DATE_LENGTH: usize = 8;
+
 /// A calendar day, written `DDMMYYYY`. Invariant: the day exists, in a year of 1 to 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RaastDate {
@@ -204,7 +205,7 @@ impl RaastDate {
         }
     }
 
-    /// As it is written.
+    /// The date as it is written. Formatting by way of a pattern costs twice as much.
     pub(crate) fn digits(self) -> String {
         let year = usize::from(self.year.unsigned_abs());
         let parts = [self.day.unsigned_abs().into(), self.month.unsigned_abs().into(), year / 100, year % 100];

@@ -345,18 +345,23 @@ impl Desk {
             if timeout(PATIENCE, commit.as_mut()).await.is_err() {
                 // It takes long: somebody else goes on beside it.
                 call.end();
-                self.called.swap(false, Ordering::AcqRel);
-                if self.is_wanted() {
+                if self.is_left() {
                     self.call();
                 }
                 return commit.await;
             }
-            // Who asked before this has seen that there is a call, and what was asked is seen after it.
-            self.called.swap(false, Ordering::AcqRel);
-            if !self.is_wanted() || self.called.swap(true, Ordering::AcqRel) {
+            if !self.is_left() || self.called.swap(true, Ordering::AcqRel) {
                 return call.end();
             }
         }
+    }
+
+    /// Takes the call back, and says whether commands wait that relied on it. Who asks later calls again; a swap, so that what was asked
+    /// before it is seen.
+    #[cfg(feature = "postgres")]
+    fn is_left(&self) -> bool {
+        self.called.swap(false, Ordering::AcqRel);
+        self.is_wanted()
     }
 
     /// Commits a set, and tells each what came of it.

@@ -236,3 +236,34 @@ async fn payments_of_one_set_share_a_row_of_events() {
     assert_eq!(told.iter().sum::<usize>(), ADDED);
     assert!(told.len() < ADDED, "{told:?}");
 }
+
+/// The oldest events are dropped, also when the runtime that the simulator was made on has ended.
+#[test]
+fn the_oldest_events_are_dropped() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let first = runtime();
+    let (url, hub) = first.block_on(async {
+        let url = server::database().await;
+        let hub = Hub::of_user(Sim::builder().postgres(url.as_str()).build().await.unwrap(), "demo").await;
+        let many = "INSERT INTO events (at, channel, what) SELECT 0, 23, 'added' FROM generate_series(1, 102000)";
+        server::client(&url).await.batch_execute(many).await.unwrap();
+        (url, hub)
+    });
+    drop(first);
+    runtime().block_on(async {
+        let books = Books::Server(url);
+        // So many that it is time to look, one after another: a set is one commit, and each may be the one.
+        for n in 0..20 {
+            let rows: Vec<_> =
+                (0..60).map(|m| crate::story::row(&format!("K{n}-{m}"), "5", "5", "2099-12-31")).collect();
+            assert!(hub.add_bulk(format!(r#"{{"payments":[{}]}}"#, rows.join(","))).await.is_success());
+        }
+        let dropped = async {
+            while rows(&books, "SELECT CAST(MIN(id) AS TEXT) FROM events").await == ["1"] {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, dropped).await.expect("in time");
+        assert_eq!(rows(&books, "SELECT CAST(MAX(id) - MIN(id) < 101000 AS TEXT) FROM events").await, ["true"]);
+    });
+}

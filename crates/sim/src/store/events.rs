@@ -181,7 +181,7 @@ impl Script for HistoryOf {
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Numbered>, StorageError> {
         let payment = [i64::from(self.payment).into(), HISTORY_MAX.into()];
-        // In no order: a server would walk through all events for it. Rows that are equal in an index come as they were written.
+        // In no order of theirs: a server that planned this while there were no events would walk through all of them by number.
         let alone = format!(
             "SELECT {COLUMNS} FROM events WHERE payment = $1 AND through IS NULL AND bulk_request IS NULL LIMIT $2"
         );
