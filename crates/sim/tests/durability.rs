@@ -157,3 +157,21 @@ fn the_clock_goes_on_as_it_went() {
     let set = Sim::builder().store(disk.location()).clock(crate::hub::clock_at("2026-01-01T00:00:00Z"));
     assert_eq!(runtime().block_on(set.build()).unwrap().clock().now().to_string(), "2026-01-01T00:00:00Z");
 }
+
+/// The newest hundred thousand stay.
+#[test]
+fn the_oldest_events_are_dropped() {
+    let disk = Disk::new();
+    disk.run(async |hub| hub.add("PSID", BILL).await);
+    disk.change(
+        "WITH RECURSIVE n (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n WHERE n < 102000)
+         INSERT INTO events (id, at, channel, what) SELECT n, 0, 23, 'added' FROM n",
+    );
+    disk.run(async |hub| {
+        // A step counts as a batch's most rows, so it is time to look.
+        hub.add_bulk(format!(r#"{{"payments":[{}]}}"#, row("C", "2", "2", "2025-01-31"))).await;
+        hub.settled().await;
+    });
+    let kept = disk.look("SELECT CAST(COUNT(*) BETWEEN 100000 AND 100999 AS TEXT) FROM events");
+    assert_eq!(kept, ["1"]);
+}
