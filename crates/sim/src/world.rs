@@ -106,6 +106,9 @@ impl Sim {
 
     /// What happened after an event of a number (0 at first), oldest first: at most so many.
     ///
+    /// On PostgreSQL an event is numbered before it is committed, so where sets are committed at the same time one may come to be seen
+    /// after another with a greater number.
+    ///
     /// # Errors
     ///
     /// [`WorldError::Store`].

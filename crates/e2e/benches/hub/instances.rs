@@ -5,15 +5,23 @@ use tempfile::TempDir;
 use crate::add;
 use crate::cluster::Cluster;
 use crate::hub::Hub;
-use crate::load::{Line, Typical};
+use crate::load::{Line, Measured, Typical};
 use crate::report::{Bound, Report};
 use crate::{Bench, Outcome};
 
-/// Connections in all, however many instances serve them.
-const CONNECTIONS: usize = 64;
+/// How many connections there are, to both or to one alone: those that one is measured with to each, and those in all.
+const LOADS: [(usize, Bound); 2] = [(128, TOGETHER), (64, Bound::None)];
 
 /// Together at least so many thousandths of one alone.
 const TOGETHER: Bound = Bound::AtLeast(900);
+
+/// So many connections, and what they showed.
+struct Load {
+    connections: usize,
+    bound: Bound,
+    alone: Vec<Measured>,
+    together: Vec<Measured>,
+}
 
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Outcome {
     let Some(cluster) = Cluster::start_or_skip("instances", report)? else { return Ok(()) };
@@ -22,21 +30,26 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Outcome {
     let first = bench.program.sim(&database, first_folder.path())?;
     let second = bench.program.sim(&database, second_folder.path())?;
     let both = [Hub::log_in(first.address)?, Hub::log_in(second.address)?];
-    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    let mut loads = LOADS.map(|(connections, bound)| Load { connections, bound, alone: vec![], together: vec![] });
     for nth in 0..add::number_of_rounds(bench) {
-        alone.push(add::round(bench, &both[..1], CONNECTIONS, &format!("alone-{nth}"))?);
-        together.push(add::round(bench, &both, CONNECTIONS, &format!("together-{nth}"))?);
+        for Load { connections, alone, together, .. } in &mut loads {
+            alone.push(add::round(bench, &both[..1], *connections, &format!("alone-{connections}-{nth}"))?);
+            together.push(add::round(bench, &both, *connections, &format!("together-{connections}-{nth}"))?);
+        }
     }
-    let acknowledged: u64 = alone.iter().chain(&together).map(|round| round.answers).sum();
+    let rounds = loads.iter().flat_map(|load| load.alone.iter().chain(&load.together));
+    let acknowledged: u64 = rounds.map(|round| round.answers).sum();
     for hub in &both {
         let (listed, _) = hub.page(&mut Line::open(hub.address)?, 0, 1)?;
         if listed != acknowledged {
             return Err(format!("{acknowledged} payments were acknowledged, and {listed} are listed").into());
         }
     }
-    let (alone, together) = (Typical::of(&alone), Typical::of(&together));
-    let what = |of: &str| format!("two instances against one, PostgreSQL, {CONNECTIONS} connections: {of}");
-    report.beside(what("rate"), alone.rate, together.rate, TOGETHER);
-    report.beside(what("p99"), alone.p99, together.p99, Bound::None);
+    for Load { connections, bound, alone, together } in loads {
+        let (alone, together) = (Typical::of(&alone), Typical::of(&together));
+        let what = |of: &str| format!("two instances against one, PostgreSQL, {connections} connections: {of}");
+        report.beside(what("rate"), alone.rate, together.rate, bound);
+        report.beside(what("p99"), alone.p99, together.p99, Bound::None);
+    }
     Ok(())
 }

@@ -142,12 +142,12 @@ fn one_of_several(event: &str, at: Timestamp, what: &str) -> Result<Numbered, St
     Ok(Numbered { number, event })
 }
 
-/// The events of some rows, in their order.
-fn in_order(rows: Vec<Vec<Numbered>>) -> Vec<Numbered> {
-    let mut events: Vec<_> = rows.into_iter().flatten().collect();
+fn sort(events: &mut [Numbered]) {
     events.sort_by_key(|numbered| numbered.number);
-    events
 }
+
+/// How many rows are read at once for a page of events. Each may tell of as many payments as a set adds.
+const ROWS_AT_ONCE: i64 = 100;
 
 /// The events after a number, oldest first.
 pub(crate) struct Events {
@@ -158,12 +158,31 @@ pub(crate) struct Events {
 impl Script for Events {
     type Answer = Vec<Numbered>;
 
+    /// A row has its last event's number. Where sets are numbered at the same time, the numbers of their events alternate: then an
+    /// event of a later row may come before some of an earlier one.
     async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<Numbered>, StorageError> {
-        // A row has its last event's number, and no event has two.
         let select = format!("SELECT {COLUMNS} FROM events WHERE id > $1 ORDER BY id LIMIT $2");
-        let mut events = in_order(tx.query(&select, &[self.after.into(), self.limit.into()], numbered).await?);
-        events.retain(|numbered| numbered.number > self.after);
-        events.truncate(self.limit.try_into().unwrap_or(usize::MAX));
+        let limit = usize::try_from(self.limit).map_err(contradiction)?;
+        let (mut events, mut read) = (Vec::new(), self.after);
+        while events.len() < limit {
+            let wanted = ROWS_AT_ONCE.min(i64::try_from(limit - events.len()).map_err(contradiction)?);
+            let rows =
+                tx.query(&select, &[read.into(), wanted.into()], |row| Ok((row.int(0)?, numbered(row)?))).await?;
+            let Some((last, _)) = rows.last() else { break };
+            read = *last;
+            events.extend(rows.into_iter().flat_map(|(_, row)| row).filter(|numbered| numbered.number > self.after));
+        }
+        sort(&mut events);
+        events.truncate(limit);
+        let Some(end) = events.last().map(|numbered| numbered.number) else { return Ok(events) };
+        if end - self.after > i64::try_from(events.len()).map_err(contradiction)? {
+            // Numbers are missing: they were given up, or dropped, or stand in rows that are not read yet.
+            let later = format!("SELECT {COLUMNS} FROM events WHERE id > $1 AND first_id <= $2");
+            let rows = tx.query(&later, &[read.into(), end.into()], numbered).await?;
+            events.extend(rows.into_iter().flatten().filter(|numbered| numbered.number > self.after));
+            sort(&mut events);
+            events.truncate(limit);
+        }
         Ok(events)
     }
 }
@@ -198,7 +217,8 @@ impl Script for HistoryOf {
             );
             found.extend(tx.query(&of_batch, &[batch.into(), channel.into(), HISTORY_MAX.into()], numbered).await?);
         }
-        let mut events = in_order(found);
+        let mut events: Vec<_> = found.into_iter().flatten().collect();
+        sort(&mut events);
         // Payments that were added together share a row.
         events.retain(|Numbered { event, .. }| event.payment.is_none_or(|payment| payment == self.payment));
         Ok(events)
@@ -207,8 +227,44 @@ impl Script for HistoryOf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, Numbered, one_of_several};
+    use super::{Event, Events, Numbered, one_of_several};
+    use crate::store::{Script, Store, Tx};
+    use asaanbill_storage::{Location, StorageError};
     use jiff::Timestamp;
+
+    /// Two sets that were numbered at the same time, and an event by itself.
+    struct Alternating;
+
+    impl Script for Alternating {
+        type Answer = u64;
+
+        async fn run<T: Tx>(&self, tx: &T) -> Result<u64, StorageError> {
+            let insert = "INSERT INTO events (id, first_id, at, channel, payment, through, what, several) VALUES
+                (35, 31, 0, NULL, 1, 3, 'added', '31 1 23;33 2 23;35 3 23'),
+                (36, 32, 0, NULL, 4, 6, 'added', '32 4 23;34 5 23;36 6 23'),
+                (38, NULL, 0, 23, 7, NULL, 'paid', NULL)";
+            tx.execute(insert, &[]).await
+        }
+    }
+
+    #[tokio::test]
+    async fn no_page_passes_over_an_event() {
+        let store = Store::sqlite(&Location::Memory).unwrap();
+        assert_eq!(store.change(Alternating).await.unwrap(), 3);
+        for limit in 1..=8 {
+            let mut numbers = Vec::new();
+            loop {
+                let after = numbers.last().copied().unwrap_or(0);
+                let page = store.look(Events { after, limit }).await.unwrap();
+                assert!(page.len() <= limit.try_into().unwrap());
+                if page.is_empty() {
+                    break;
+                }
+                numbers.extend(page.iter().map(|numbered| numbered.number));
+            }
+            assert_eq!(numbers, [31, 32, 33, 34, 35, 36, 38], "{limit} a page");
+        }
+    }
 
     #[test]
     fn an_event_of_several_is_read_as_one() {

@@ -45,8 +45,8 @@ static ADD: LazyLock<String> = LazyLock::new(|| {
                 longitude, latitude, $5::TEXT, psid, $6::BIGINT, $6
             FROM new
         ), new_events AS (
-            INSERT INTO events (id, at, payment, through, what, several)
-            SELECT MAX(event), $6, MIN(id), MAX(id), $7::TEXT,
+            INSERT INTO events (id, first_id, at, payment, through, what, several)
+            SELECT MAX(event), MIN(event), $6, MIN(id), MAX(id), $7::TEXT,
                 string_agg(concat_ws('{BETWEEN_NUMBERS}', event, id, channel, request), '{BETWEEN_EVENTS}')
             FROM new HAVING COUNT(*) > 0
         ), totals AS (

@@ -88,6 +88,7 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
                 ("bulk_request", Int),
                 ("request", Int),
                 ("what", Text),
+                ("first_id", Int),
                 ("through", Int),
                 ("several", Text),
             ],

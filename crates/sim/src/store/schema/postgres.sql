@@ -116,8 +116,9 @@ CREATE TABLE events (
     bulk_request BIGINT,
     request BIGINT,
     what TEXT NOT NULL,
-    -- Where payments that were added together share a row: it has the last number of their events, and tells of some of the payments
-    -- from `payment` through this one.
+    -- Where payments that were added together share a row: it has the last number of their events, here is the first, and it tells of
+    -- some of the payments from `payment` through another.
+    first_id BIGINT,
     through BIGINT,
     -- Which they are: see events.rs.
     several TEXT

@@ -100,6 +100,7 @@ CREATE TABLE events (
     request INTEGER,
     what TEXT NOT NULL,
     -- As on PostgreSQL, where payments share a row. Here they do so only in a snapshot that comes from there.
+    first_id INTEGER,
     through INTEGER,
     several TEXT
 );
