@@ -12,6 +12,9 @@ use crate::{Bench, Outcome};
 /// How many connections there are, to both or to one alone: those that one is measured with to each, and those in all.
 const LOADS: [(usize, Bound); 2] = [(128, TOGETHER), (64, Bound::None)];
 
+/// Each of two instances has one thread that answers, so that together they have as many as one alone, and as there are cores.
+const ONE_THREAD: [&str; 2] = ["--threads", "1"];
+
 /// Together at least so many thousandths of one alone.
 const TOGETHER: Bound = Bound::AtLeast(900);
 
@@ -25,21 +28,26 @@ struct Load {
 
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Outcome {
     let Some(cluster) = Cluster::start_or_skip("instances", report)? else { return Ok(()) };
-    let (first_folder, second_folder) = (TempDir::new()?, TempDir::new()?);
+    let folders = [TempDir::new()?, TempDir::new()?, TempDir::new()?];
+    let [alone, first, second] = &folders;
     let database = cluster.database("hub")?;
-    let first = bench.program.sim(&database, first_folder.path())?;
-    let second = bench.program.sim(&database, second_folder.path())?;
-    let both = [Hub::log_in(first.address)?, Hub::log_in(second.address)?];
+    let sims = [
+        bench.program.sim(&database, alone.path())?,
+        bench.program.sim_with(&database, first.path(), &ONE_THREAD)?,
+        bench.program.sim_with(&database, second.path(), &ONE_THREAD)?,
+    ];
+    let [alone, first, second] = &sims;
+    let (one, two) = ([Hub::log_in(alone.address)?], [Hub::log_in(first.address)?, Hub::log_in(second.address)?]);
     let mut loads = LOADS.map(|(connections, bound)| Load { connections, bound, alone: vec![], together: vec![] });
     for nth in 0..add::number_of_rounds(bench) {
         for Load { connections, alone, together, .. } in &mut loads {
-            alone.push(add::round(bench, &both[..1], *connections, &format!("alone-{connections}-{nth}"))?);
-            together.push(add::round(bench, &both, *connections, &format!("together-{connections}-{nth}"))?);
+            alone.push(add::round(bench, &one, *connections, &format!("alone-{connections}-{nth}"))?);
+            together.push(add::round(bench, &two, *connections, &format!("together-{connections}-{nth}"))?);
         }
     }
     let rounds = loads.iter().flat_map(|load| load.alone.iter().chain(&load.together));
     let acknowledged: u64 = rounds.map(|round| round.answers).sum();
-    for hub in &both {
+    for hub in one.iter().chain(&two) {
         let (listed, _) = hub.page(&mut Line::open(hub.address)?, 0, 1)?;
         if listed != acknowledged {
             return Err(format!("{acknowledged} payments were acknowledged, and {listed} are listed").into());

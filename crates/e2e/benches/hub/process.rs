@@ -69,10 +69,19 @@ impl Program {
     ///
     /// If it doesn't serve.
     pub(crate) fn sim(&self, store: &str, folder: &Path) -> Outcome<Running> {
+        self.sim_with(store, folder, &[])
+    }
+
+    /// Starts a simulator with further options.
+    ///
+    /// # Errors
+    ///
+    /// If it doesn't serve.
+    pub(crate) fn sim_with(&self, store: &str, folder: &Path, options: &[&str]) -> Outcome<Running> {
         let ready_file = folder.join("ready.json");
         let mut command = Command::new(&self.0);
         command.args(["sim", "--listen", "127.0.0.1:0", "--store", store, "--ready-file"]).arg(&ready_file);
-        command.stdin(Stdio::null());
+        command.args(options).stdin(Stdio::null());
         Running::start(command, |_| {
             let ready: ReadyFile = serde_json::from_slice(&fs::read(&ready_file)?)?;
             Ok(ready.address)
