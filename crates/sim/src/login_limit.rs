@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many failed logins a user may have within [`LOGIN_FAILURES_WITHIN`]. The next one is refused unseen. (assumed)
+/// How many failed logins a user may have within [`LOGIN_FAILURES_WITHIN`]. The next one is refused unseen; those whose passwords are
+/// being looked at just then, a few, are not. (assumed)
 pub const LOGIN_FAILURES_MAX: u32 = 20;
 
 /// Over how long failures count, in real time, from the first of them. (assumed)

@@ -58,7 +58,7 @@ struct Inner {
     journal: Journal,
     password_checks: Arc<Semaphore>,
     tokens: Tokens,
-    login_limit: LoginLimit,
+    login_limit: Arc<LoginLimit>,
     /// One advance at a time.
     advancing: Semaphore,
     workers: [AbortHandle; 3],
@@ -85,7 +85,7 @@ impl Sim {
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
         let (faults, journal) = (Faults::new(settings.settings.strict_faults), Journal::new(settings.settings.journal));
-        let login_limit = LoginLimit::default();
+        let login_limit = Arc::<LoginLimit>::default();
         let clock = tokio::spawn(worker::share_clock(engine.clone(), clock)).abort_handle();
         let (advancing, workers) = (Semaphore::new(1), [batches, callbacks, clock]);
         let inner =
@@ -348,25 +348,26 @@ impl Sim {
     pub(crate) async fn login(&self, credentials: Credentials) -> Result<(Access, Token), Refusal> {
         let refused = || Refusal::not_found(Message::BadCredentials);
         let Credentials { user, password } = credentials;
-        let limit = &self.inner.login_limit;
-        if let Err(wait) = limit.admit(&user, monotonic()) {
-            return Err(Refusal::too_many(wait));
-        }
-        let name = user.clone();
-        let found = self.engine().look(FindUser { name: user }).await?;
-        // argon2 takes milliseconds, by intention: not on the threads that serve.
+        let limit = Arc::clone(&self.inner.login_limit);
+        let admit = |limit: &LoginLimit| limit.admit(&user, monotonic()).map_err(Refusal::too_many);
+        admit(&limit)?;
+        let found = self.engine().look(FindUser { name: user.clone() }).await?;
         let permit = Arc::clone(&self.inner.password_checks).acquire_owned().await;
+        // Whoever came at the same time may have failed meanwhile.
+        admit(&limit)?;
+        // argon2 takes milliseconds, by intention: not on the threads that serve.
         let checked = tokio::task::spawn_blocking(move || {
-            // Held to the end of the work, also when nobody waits for it any more.
+            // Held until the outcome is noted, also when nobody waits for it any more.
             let _permit = permit;
             let right = check_password(&password, found.as_ref().map(|(_, digest)| digest.as_str()));
-            found.filter(|_| right).map(|(access, _)| access)
+            let access = found.filter(|_| right).map(|(access, _)| access);
+            match &access {
+                Some(_) => limit.succeeded(&user),
+                None => limit.failed(&user, monotonic()),
+            }
+            access
         });
-        let Some(access) = checked.await.ok().flatten() else {
-            limit.failed(&name, monotonic());
-            return Err(refused());
-        };
-        limit.succeeded(&name);
+        let access = checked.await.ok().flatten().ok_or_else(refused)?;
         let nth = self.engine().change(CountLogin { user: access.user.clone() }).await?.ok_or_else(refused)?;
         let token = match self.engine().seed() {
             Some(seed) => Token::seeded(seed, &access.user, nth),

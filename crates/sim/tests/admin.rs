@@ -358,3 +358,18 @@ async fn logins_are_limited() {
     assert!((1..=61).contains(&seconds), "{seconds}");
     assert!(hub.login("viewer", r#"{"password":"viewer"}"#).send().await.is_success());
 }
+
+/// Those who wait for their turn are refused once others have failed too often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logins_at_once_are_limited_too() {
+    /// As many as are looked at at once, but for the last one that is allowed.
+    const BESIDE: usize = 3;
+    let hub = Hub::start().await;
+    let guess = || async { hub.login("demo", r#"{"password":"guess"}"#).raw().await.status().as_u16() };
+    let mut statuses = futures_util::future::join_all((0..60).map(|_| guess())).await;
+    statuses.sort_unstable();
+    let looked_at = statuses.iter().filter(|status| **status == 404).count();
+    let allowed = usize::try_from(asaanbill_sim::LOGIN_FAILURES_MAX).unwrap();
+    assert!((allowed..=allowed + BESIDE).contains(&looked_at), "{statuses:?}");
+    assert!(statuses[looked_at..].iter().all(|status| *status == 429), "{statuses:?}");
+}

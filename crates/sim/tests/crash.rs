@@ -246,6 +246,55 @@ async fn on_the_disk() {
     killed_again_and_again(file.to_str().unwrap(), Books::File(file.clone())).await;
 }
 
+/// How often each caller of two simulators asks.
+#[cfg(feature = "postgres-tests")]
+const STEPS: u32 = 60;
+
+/// Two simulators in processes of their own are one hub: everybody bills the same payers and pays what was billed anywhere, and each
+/// call-back goes out once. When one is killed, the other does what it left.
+#[cfg(feature = "postgres-tests")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_on_postgresql() {
+    let url = crate::stores::server::database().await;
+    let books = Books::Server(url.clone());
+    let (callbacks, received) = receiver().await;
+    let (one, mut other) = tokio::join!(Running::start(&url, &callbacks), Running::start(&url, &callbacks));
+    let acknowledged = Arc::new(Mutex::new(Acknowledged::default()));
+    let mut callers = Vec::new();
+    for running in [&one, &other] {
+        let mut caller = Caller { acknowledged: Arc::clone(&acknowledged), ..caller(&running.origin) };
+        caller.token = log_in(&caller).await;
+        callers.push(caller);
+    }
+    let mut chance = Chance::of(RandomState::new().hash_one(&url));
+    let mut asking = JoinSet::new();
+    for caller in callers.iter().flat_map(|caller| std::iter::repeat_n(caller, CALLERS.try_into().unwrap())) {
+        let (caller, chance) = (caller.clone(), chance.fork());
+        asking.spawn(async move { caller.run(chance, STEPS).await });
+    }
+    while let Some(asked) = tokio::time::timeout(PATIENCE, asking.join_next()).await.expect("in time") {
+        asked.unwrap();
+    }
+    for caller in &callers {
+        assert!(caller.count.load(Ordering::Relaxed) > u64::from(CALLERS * STEPS) / 2, "both were asked");
+    }
+    all_done(&books).await;
+    assert_eq!(faults(&books).await, [""; 0]);
+    let owed = || async { rows(&books, "SELECT path FROM callbacks").await.len() as u64 };
+    let told = owed().await;
+    assert!(told > 0 && received.load(Ordering::Relaxed) == told, "each of {told} call-backs came once");
+
+    load_and_kill(&mut other, &callers[1], &mut chance).await;
+    let caller = callers.swap_remove(0);
+    caller.run(chance.fork(), STEPS).await;
+    all_done(&books).await;
+    assert_eq!(faults(&books).await, [""; 0]);
+    let all = std::mem::take(&mut *acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+    assert_eq!(lost(&books, &all).await, [""; 0]);
+    assert!(received.load(Ordering::Relaxed) >= owed().await, "what the dead one owed came too");
+    drop(one);
+}
+
 #[cfg(feature = "postgres-tests")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgresql() {
