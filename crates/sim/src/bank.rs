@@ -167,21 +167,22 @@ impl Bank {
     ///
     /// [`BankError`] with the reason.
     pub async fn pay(&self, psid: Psid, amount: Amount, reference: &str) -> Result<Paid, BankError> {
+        self.pay_because(psid, amount, reference, Cause::default()).await
+    }
+
+    /// As [`pay`](Self::pay), for a request.
+    pub(crate) async fn pay_because(
+        &self,
+        psid: Psid,
+        amount: Amount,
+        reference: &str,
+        cause: Cause,
+    ) -> Result<Paid, BankError> {
         let is_odd = reference.trim().is_empty() || reference.chars().any(char::is_control);
         if is_odd || reference.chars().count() > BANK_REFERENCE_MAX_CHARS {
             return Err(BankError::Reference);
         }
         let reference = reference.to_owned();
-        self.pay_for(psid, amount, reference, Cause::default()).await
-    }
-
-    pub(crate) async fn pay_for(
-        &self,
-        psid: Psid,
-        amount: Amount,
-        reference: String,
-        cause: Cause,
-    ) -> Result<Paid, BankError> {
         match self.engine.ask(Act::Pay { psid, amount, reference }, cause).await? {
             Outcome::Paid(paid) => *paid,
             _ => Err(BankError::Store),

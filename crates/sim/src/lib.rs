@@ -93,7 +93,7 @@ pub use login_limit::{LOGIN_FAILURES_MAX, LOGIN_FAILURES_WITHIN};
 pub use settings::{Provenance, SETTINGS, Setting, SettingError, Settings};
 pub use sim::{CallbackAttempt, Sim};
 pub use transport::SimTransport;
-pub use world::{PaymentEvent, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};
+pub use world::{PaymentEvent, RESEND_BODY_MAX, RESENDS_MAX, SNAPSHOT_NAME_MAX_CHARS, WorldError};
 
 pub use crate::http::{
     ANSWER_PATIENCE, CONNECTIONS_MAX, IDLE_PATIENCE, REQUEST_BODY_MAX, REQUEST_BODY_PATIENCE, REQUEST_HEAD_MAX,

@@ -20,6 +20,9 @@ pub const SNAPSHOT_NAME_MAX_CHARS: usize = 64;
 /// How often a call-back may be sent again by one request.
 pub const RESENDS_MAX: u32 = 1_000;
 
+/// The most bytes of another body with which a call-back is sent again: in base64 it has room in a delivery of the outbox.
+pub const RESEND_BODY_MAX: usize = 512 * 1024;
+
 /// Something that happened to a payment, or to all payments of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,7 +37,8 @@ pub struct PaymentEvent {
     pub payment: Option<PaymentId>,
     /// The batch, where it happened to all its payments at once.
     pub bulk_request: Option<BulkRequestId>,
-    /// The number of the request that caused it, in the journal of the program that served it. None for the bank and the clock.
+    /// The number of the request that caused it, in the journal of the program that served it. None for what the simulator's own pages,
+    /// a Rust program or the clock caused: such requests aren't in the journal.
     pub request: Option<u64>,
     /// What happened and why: `added`, `paid: 50 rupees by a bank`, `discarded: payment 7 took over its PSID`.
     pub what: String,
@@ -55,7 +59,9 @@ pub(crate) struct ShownCallback {
     pub(crate) path: String,
     pub(crate) body: String,
     pub(crate) created_at: Timestamp,
+    /// The newest hundred of them, oldest first.
     pub(crate) attempts: Vec<ShownAttempt>,
+    pub(crate) attempts_total: u64,
 }
 
 /// One attempt of a call-back: what was sent, when, and why it wasn't acknowledged, if it wasn't.
@@ -92,6 +98,9 @@ pub enum WorldError {
     /// The number of times doesn't fit.
     #[error("a call-back is sent again 1 to {RESENDS_MAX} times")]
     Times,
+    /// The body is too long.
+    #[error("a call-back is sent again with a body of at most {RESEND_BODY_MAX} bytes")]
+    Body,
 }
 
 impl Sim {
@@ -244,10 +253,13 @@ impl Sim {
     ///
     /// # Errors
     ///
-    /// [`WorldError::Unknown`], [`WorldError::Times`], or [`WorldError::Store`].
+    /// [`WorldError::Unknown`], [`WorldError::Times`], [`WorldError::Body`], or [`WorldError::Store`].
     pub async fn resend_callback(&self, id: i64, body: Option<String>, times: u32) -> Result<(), WorldError> {
         if !(1..=RESENDS_MAX).contains(&times) {
             return Err(WorldError::Times);
+        }
+        if body.as_ref().is_some_and(|body| body.len() > RESEND_BODY_MAX) {
+            return Err(WorldError::Body);
         }
         let moment = Moment { now: self.clock().now(), real: system_time() };
         if !self.engine().change(Resend { callback: id, body, times, moment }).await? {
@@ -287,6 +299,7 @@ impl Sim {
                     ShownAttempt { kind: attempt.kind, at: attempt.at, failure }
                 })
                 .collect(),
+            attempts_total: row.attempts_total,
         });
         Ok(shown.collect())
     }

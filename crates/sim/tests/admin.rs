@@ -314,6 +314,27 @@ async fn call_backs_are_listed_and_sent_again() {
     assert!(receiver.acknowledged().await.ends_with(r#"/processed {"edited":true}"#));
     refused(&hub, Method::POST, "/_sim/callbacks/9/resend", "", "404 there is no call-back").await;
     refused(&hub, Method::POST, "/_sim/callbacks/1/resend", r#"{"times":0}"#, "400 a call-back is sent again").await;
+    let longest = "x".repeat(asaanbill_sim::RESEND_BODY_MAX);
+    let long = format!(r#"{{"body":"{longest}x"}}"#);
+    refused(&hub, Method::POST, "/_sim/callbacks/1/resend", &long, "400 a call-back is sent again with a body of")
+        .await;
+    post(&hub, "/_sim/callbacks/1/resend", &format!(r#"{{"body":"{longest}"}}"#)).await;
+    assert!(receiver.acknowledged().await.ends_with(&longest));
+
+    post(&hub, "/_sim/callbacks/1/resend", r#"{"times":120}"#).await;
+    for _ in 0..120 {
+        assert_eq!(receiver.acknowledged().await, first);
+    }
+    crate::receivers::attempts(&hub, 125).await;
+    let listed = &get(&hub, "/_sim/callbacks").await["callbacks"][0];
+    assert_eq!(listed["attempts_total"], 125);
+    assert_eq!(texts(&listed["attempts"], "kind"), ["resent"; 100], "the newest");
+    post(&hub, "/_sim/reset", "").await;
+    hub.add("PSID", BILL).await;
+    hub.pay(&psid(1), "50", "R").await;
+    receiver.acknowledged().await;
+    let listed = get(&hub, "/_sim/callbacks").await;
+    assert_eq!(texts(&listed["callbacks"], "id"), ["1"], "numbered from the beginning");
     refused(
         &hub,
         Method::POST,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use asaanbill_core::ChannelId;
 use asaanbill_sim::{
-    BankError, BulkProgress, Fault, FaultError, FaultKind, RESENDS_MAX, RequestMatcher, SettingError, Settings, Sim,
-    SimBuilder, SimError, StoreAddress, StoreAddressError, UnknownProgress, Unmet, WorldError,
+    BankError, BulkProgress, Fault, FaultError, FaultKind, RESEND_BODY_MAX, RESENDS_MAX, RequestMatcher, SettingError,
+    Settings, Sim, SimBuilder, SimError, StoreAddress, StoreAddressError, UnknownProgress, Unmet, WorldError,
 };
 use asaanbill_storage::{Location, StorageError};
 
@@ -120,6 +120,7 @@ async fn a_content_that_stays_as_it_is() {
         told(sim.set_callback_url(channel, Some(&elsewhere)).await),
         told(sim.save_snapshot("a b").await),
         told(sim.resend_callback(1, None, RESENDS_MAX + 1).await),
+        told(sim.resend_callback(1, Some("x".repeat(RESEND_BODY_MAX + 1)), 1).await),
         WorldError::Store(StorageError::closed()),
         WorldError::TooLarge,
         WorldError::Password,
@@ -133,6 +134,7 @@ async fn a_content_that_stays_as_it_is() {
     the call-back address: allowed: this machine (127.0.0.0/8, ::1, localhost), and what callback_targets names
     a snapshot's name has 1 to 64 characters of a-z, A-Z, 0-9, '.', '_' and '-'
     a call-back is sent again 1 to 1000 times
+    a call-back is sent again with a body of at most 524288 bytes
     the store failed, and nothing has changed; the cause says what to do: the store is closed: the store is not available; nothing has changed, try again when the cause is gone
     a snapshot holds at most 500000 rows, and this simulator has more; copy the store itself instead
     the password can't be digested

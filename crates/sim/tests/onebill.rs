@@ -36,6 +36,21 @@ async fn inquire(hub: &Hub, number: u64) -> String {
     fields.map(|field| answer[field].as_str().unwrap()).join("|")
 }
 
+/// The payment's history names the switch's request, and the journal has it, body and all, but for the password.
+#[tokio::test]
+async fn a_switchs_request_is_in_the_journal() {
+    let hub = Hub::start().await;
+    hub.add("PSID", BILL).await;
+    assert_eq!(pay(&hub, 1, "000000005000", "123456").await, "00 1");
+    let request = hub.sim.journal().requests().pop().unwrap();
+    let history = hub.sim.history("1".parse().unwrap()).await.unwrap();
+    assert_eq!(history.last().and_then(|paid| paid.request), Some(request.id().get()));
+    let body = String::from_utf8(request.body().bytes().to_vec()).unwrap();
+    assert!(body.contains("000000005000"), "{body}");
+    let password: Vec<_> = request.headers().filter(|(name, _)| *name == "password").map(|(_, value)| value).collect();
+    assert_eq!(password, ["[removed]"]);
+}
+
 #[tokio::test]
 async fn a_bill_is_paid_once() {
     let hub = Hub::start().await;

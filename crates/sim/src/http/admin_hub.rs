@@ -209,6 +209,7 @@ struct Callback {
     body: String,
     created_at: String,
     attempts: Vec<Attempt>,
+    attempts_total: u64,
 }
 
 #[derive(Serialize)]
@@ -232,6 +233,7 @@ fn shown(callback: ShownCallback) -> Callback {
         body: callback.body,
         created_at: callback.created_at.to_string(),
         attempts: attempts.collect(),
+        attempts_total: callback.attempts_total,
     }
 }
 

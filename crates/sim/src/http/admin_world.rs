@@ -27,7 +27,7 @@ pub(super) fn failed(error: &WorldError) -> Response {
         WorldError::Store(_) | WorldError::Password => StatusCode::INTERNAL_SERVER_ERROR,
         WorldError::Unknown(_) => StatusCode::NOT_FOUND,
         WorldError::TooLarge => StatusCode::CONFLICT,
-        WorldError::Unreadable(_) | WorldError::Name | WorldError::Times => StatusCode::BAD_REQUEST,
+        WorldError::Unreadable(_) | WorldError::Name | WorldError::Times | WorldError::Body => StatusCode::BAD_REQUEST,
     };
     refused(status, error)
 }

@@ -2,6 +2,7 @@
 //!
 //! guide:pay-11
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
@@ -16,6 +17,8 @@ use super::admin::refused;
 use super::json;
 use crate::Sim;
 use crate::bank::{BankError, BillStatus, Inquiry, Paid};
+use crate::hub::Cause;
+use crate::journal::RequestId;
 use crate::onebill::{InquiryAnswer, PaymentAnswer, ResponseCode, read_inquiry, read_payment};
 use asaanbill_core::{Due, Psid};
 
@@ -24,6 +27,11 @@ pub(super) const INQUIRY_PATH: &str = "/api/1.0/Payments/BillInquiry";
 
 /// Where a switch says what is paid. (assumed: as billers publish it)
 pub(super) const PAYMENT_PATH: &str = "/api/1.0/Payments/BillPayment";
+
+/// Whether a switch asks for something here.
+pub(super) fn is_switchs(path: &str) -> bool {
+    [INQUIRY_PATH, PAYMENT_PATH].contains(&path)
+}
 
 /// A body, or why it can't be had.
 type MaybeBody = Result<Bytes, BytesRejection>;
@@ -44,17 +52,23 @@ async fn inquire_bill(sim: &Sim, body: &[u8]) -> Result<InquiryAnswer, ResponseC
 }
 
 /// A switch says that a consumer has paid.
-pub(super) async fn bill_payment(State(sim): State<Sim>, headers: HeaderMap, body: MaybeBody) -> Response {
+pub(super) async fn bill_payment(
+    State(sim): State<Sim>,
+    Extension(request): Extension<RequestId>,
+    headers: HeaderMap,
+    body: MaybeBody,
+) -> Response {
+    let cause = Cause(Some(request.get()));
     let (status, answer) = match admit(&sim, &headers, body) {
-        Ok(body) => (StatusCode::OK, pay_bill(&sim, &body).await.unwrap_or_else(PaymentAnswer::refused)),
+        Ok(body) => (StatusCode::OK, pay_bill(&sim, &body, cause).await.unwrap_or_else(PaymentAnswer::refused)),
         Err(status) => (status, PaymentAnswer::refused(ResponseCode::Invalid)),
     };
     json(status, &answer)
 }
 
-async fn pay_bill(sim: &Sim, body: &[u8]) -> Result<PaymentAnswer, ResponseCode> {
+async fn pay_bill(sim: &Sim, body: &[u8], cause: Cause) -> Result<PaymentAnswer, ResponseCode> {
     let payment = read_payment(body)?;
-    Ok(match sim.bank().pay(payment.psid, payment.amount, &payment.reference).await? {
+    Ok(match sim.bank().pay_because(payment.psid, payment.amount, &payment.reference, cause).await? {
         Paid::Now(record) => PaymentAnswer::paid(&record, ResponseCode::Success),
         Paid::Before(record) => PaymentAnswer::paid(&record, ResponseCode::Duplicate),
     })

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
 use super::hub::Payload;
-use super::{DropConnection, REQUEST_BODY_MAX, hub, json};
+use super::{DropConnection, REQUEST_BODY_MAX, bank, hub, json};
 use crate::Sim;
 use crate::fault::{Asking, Cut, Drip, FaultKind, damage};
 use crate::journal::{Draft, RequestId, RequestOutcome};
@@ -182,14 +182,17 @@ async fn pass(mut passage: Passage, request: Request<Body>) -> Result<Response, 
     let mut entry = Entry::open(sim, endpoint, &head);
     head.extensions.insert(entry.id());
 
-    // Bodies that operations read anyway are read here, so that magic values and the journal see them.
-    let (seen, payload) = match endpoint {
-        Some(Endpoint::Login | Endpoint::Add | Endpoint::AddBulk) => {
-            let (seen, payload) = read_ahead(body).await;
-            entry.body(&seen);
-            (seen, payload)
-        }
-        _ => (Bytes::new(), Payload::Coming(body)),
+    // Bodies that are read anyway are read here, so that magic values and the journal see them.
+    let has_body = match endpoint {
+        Some(endpoint) => matches!(endpoint, Endpoint::Login | Endpoint::Add | Endpoint::AddBulk),
+        None => bank::is_switchs(head.uri.path()),
+    };
+    let (seen, payload) = if has_body {
+        let (seen, payload) = read_ahead(body).await;
+        entry.body(&seen);
+        (seen, payload)
+    } else {
+        (Bytes::new(), Payload::Coming(body))
     };
     let fault = match endpoint {
         None => Ok(None),

@@ -272,8 +272,14 @@ pub(crate) struct CallbackRow {
     pub(crate) path: String,
     pub(crate) body: String,
     pub(crate) created_at: Timestamp,
+    /// The newest of them, oldest first.
     pub(crate) attempts: Vec<AttemptRow>,
+    /// How many there were.
+    pub(crate) attempts_total: u64,
 }
+
+/// How many attempts of one call-back are shown: it may be sent again a thousand times.
+const ATTEMPTS_SHOWN_MAX: i64 = 100;
 
 /// The call-backs after a number, oldest first; the newest ones if there is none.
 pub(crate) struct Callbacks {
@@ -293,6 +299,7 @@ impl Script for Callbacks {
                 body: row.text(3)?.to_owned(),
                 created_at: row.time(4)?,
                 attempts: Vec::new(),
+                attempts_total: 0,
             })
         };
         let mut found = match self.after {
@@ -309,7 +316,7 @@ impl Script for Callbacks {
             }
         };
         for callback in &mut found {
-            let select = "SELECT kind, at, failure FROM attempts WHERE callback = $1 ORDER BY id LIMIT 100";
+            let select = "SELECT kind, at, failure FROM attempts WHERE callback = $1 ORDER BY id DESC LIMIT $2";
             let read = |row: &Row<'_>| {
                 Ok(AttemptRow {
                     callback: callback.id,
@@ -319,7 +326,11 @@ impl Script for Callbacks {
                     failure: row.text_or_null(2)?.map(str::to_owned),
                 })
             };
-            callback.attempts = tx.query(select, &[callback.id.into()], read).await?;
+            callback.attempts = tx.query(select, &[callback.id.into(), ATTEMPTS_SHOWN_MAX.into()], read).await?;
+            callback.attempts.reverse();
+            let count = "SELECT COUNT(*) FROM attempts WHERE callback = $1";
+            let count = tx.query_one(count, &[callback.id.into()], |row| row.count(0)).await?;
+            callback.attempts_total = count.unwrap_or_default();
         }
         Ok(found)
     }

@@ -181,6 +181,13 @@ impl Tx for SqliteTx<'_> {
 
     async fn put_counter(&self, counter: Counter, next: i64) -> Result<(), StorageError> {
         self.execute(&format!("UPDATE counters SET {} = $1", name(counter)), &[next.into()]).await?;
+        // Rows that were restored with their numbers count too.
+        for table in ["callbacks", "attempts"] {
+            let restart = format!(
+                "UPDATE sqlite_sequence SET seq = (SELECT COALESCE(MAX(id), 0) FROM {table}) WHERE name = '{table}'"
+            );
+            self.execute(&restart, &[]).await?;
+        }
         Ok(())
     }
 
