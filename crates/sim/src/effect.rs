@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// How many effects are remembered. The oldest are forgotten first; a day's advance of a busy hub has fewer.
+/// How many effects are remembered while nobody asked for those that come. The oldest are forgotten first.
 pub(crate) const EFFECTS_MAX: usize = 10_000;
 
 /// Something that was due, and was done.
@@ -42,16 +42,54 @@ struct Log {
     /// How many were forgotten.
     forgotten: u64,
     kept: VecDeque<Effect>,
+    /// How many marks there are: nothing is forgotten meanwhile.
+    marks: usize,
+}
+
+impl Log {
+    /// How many there ever were.
+    fn count(&self) -> u64 {
+        self.forgotten.saturating_add(self.kept.len().try_into().unwrap_or(u64::MAX))
+    }
+
+    fn forget(&mut self) {
+        if self.marks == 0 {
+            let more = self.kept.len().saturating_sub(EFFECTS_MAX);
+            self.kept.drain(..more);
+            self.forgotten = self.forgotten.saturating_add(more.try_into().unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// A place in the log. What comes after it is kept until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Mark<'e> {
+    effects: &'e Effects,
+    at: u64,
+}
+
+impl Mark<'_> {
+    /// What came since, oldest first.
+    pub(crate) fn since(&self) -> Vec<Effect> {
+        let log = self.effects.lock();
+        let skip = usize::try_from(self.at.saturating_sub(log.forgotten)).unwrap_or(usize::MAX);
+        log.kept.iter().skip(skip).cloned().collect()
+    }
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        let mut log = self.effects.lock();
+        log.marks -= 1;
+        log.forget();
+    }
 }
 
 impl Effects {
     pub(crate) fn push(&self, effect: Effect) {
         let mut log = self.lock();
-        if log.kept.len() == EFFECTS_MAX {
-            log.kept.pop_front();
-            log.forgotten += 1;
-        }
         log.kept.push_back(effect);
+        log.forget();
     }
 
     /// Begins what will be noted, before the store is told of it.
@@ -65,17 +103,16 @@ impl Effects {
         self.under_way.load(Ordering::Acquire) == 0
     }
 
-    /// A mark behind the newest one.
-    pub(crate) fn mark(&self) -> u64 {
-        let log = self.lock();
-        log.forgotten + u64::try_from(log.kept.len()).unwrap_or(u64::MAX)
+    /// How many there ever were.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().count()
     }
 
-    /// Those after a mark, oldest first.
-    pub(crate) fn since(&self, mark: u64) -> Vec<Effect> {
-        let log = self.lock();
-        let skip = usize::try_from(mark.saturating_sub(log.forgotten)).unwrap_or(usize::MAX);
-        log.kept.iter().skip(skip).cloned().collect()
+    /// A mark behind the newest one.
+    pub(crate) fn mark(&self) -> Mark<'_> {
+        let mut log = self.lock();
+        log.marks += 1;
+        Mark { effects: self, at: log.count() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
@@ -89,17 +126,23 @@ mod tests {
     use jiff::Timestamp;
 
     #[test]
-    fn the_newest_are_kept() {
+    fn the_newest_are_kept_and_all_after_a_mark() {
         let effects = Effects::default();
         let push = |number: usize| effects.push(Effect { at: Timestamp::UNIX_EPOCH, what: number.to_string() });
-        push(0);
+        (0..=EFFECTS_MAX).for_each(push);
+        let oldest = effects.lock().kept[0].what.clone();
+        assert_eq!((effects.lock().kept.len(), oldest.as_str()), (EFFECTS_MAX, "1"));
         let mark = effects.mark();
-        assert_eq!(effects.since(mark), []);
-        (1..=EFFECTS_MAX).for_each(push);
-        let since = effects.since(mark);
-        assert_eq!((since.len(), since[0].what.as_str()), (EFFECTS_MAX, "1"));
-        push(EFFECTS_MAX + 1);
-        assert_eq!(effects.since(mark)[0].what, "2");
+        assert_eq!(mark.since(), []);
+        (0..2 * EFFECTS_MAX).for_each(push);
+        let since = mark.since();
+        assert_eq!((since.len(), since[0].what.as_str()), (2 * EFFECTS_MAX, "0"));
+        let later = effects.mark();
+        drop(mark);
+        assert_eq!(later.since(), []);
+        drop(later);
+        assert_eq!(effects.lock().kept.len(), EFFECTS_MAX);
+        assert_eq!(effects.count(), 3 * EFFECTS_MAX as u64 + 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::bank::Bank;
 use crate::builder::SimBuilder;
@@ -42,8 +43,8 @@ const CALLBACK_ATTEMPTS_MAX: u32 = 10_000;
 /// How long workers are waited for at once before the store is looked at again.
 const SETTLING_GLANCE: Duration = Duration::from_millis(20);
 
-/// How often: a minute in all, in which each of twelve call-backs in a row may take its whole deadline.
-const SETTLING_LOOKS_MAX: u32 = 3_000;
+/// How long nothing may happen until no more is waited for: many times a call-back's whole deadline.
+const SETTLING_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A hub. Cheap to clone; the workers stop with the last clone.
 #[derive(Clone)]
@@ -206,9 +207,9 @@ impl Sim {
         match self.next_due().await? {
             Some(next) => {
                 self.advance_to(next).await?;
-                Ok(self.engine().effects().since(mark))
+                Ok(mark.since())
             }
-            None => Ok(self.engine().effects().since(mark)),
+            None => Ok(mark.since()),
         }
     }
 
@@ -236,7 +237,7 @@ impl Sim {
         }
         self.clock().set(target);
         self.settle().await?;
-        Ok(self.engine().effects().since(mark))
+        Ok(mark.since())
     }
 
     /// Resolves when the store has the clock's course: then a restart keeps it, and other instances follow within a fraction of a second.
@@ -253,20 +254,28 @@ impl Sim {
         let engine = self.engine();
         engine.ring(Bell::Batches);
         engine.ring(Bell::Callbacks);
-        for _ in 0..SETTLING_LOOKS_MAX {
+        let mut latest = None;
+        let mut since = Instant::now();
+        loop {
             let progress = engine.until_progress();
-            let now = self.clock().now();
-            let batch = engine.look(DueBatch { except: Vec::new() }).await?.is_some_and(|(_, _, due)| due <= now);
+            let (now, noted) = (self.clock().now(), engine.effects().count());
+            let batch = engine.look(DueBatch { except: Vec::new() }).await?;
             let deliveries = engine.look(NextDelivery).await?;
+            let stepping = batch.as_ref().is_some_and(|(_, _, due)| *due <= now);
             let sending = deliveries.lease.is_some() || deliveries.ready.is_some_and(|due| due <= now);
             // The store knows of an effect a moment before it is noted.
-            if !batch && !sending && engine.effects().are_noted() {
+            if !stepping && !sending && engine.effects().are_noted() {
+                return Ok(());
+            }
+            let seen = Some((noted, batch, deliveries));
+            if seen != latest {
+                (latest, since) = (seen, Instant::now());
+            } else if since.elapsed() > SETTLING_PATIENCE {
                 return Ok(());
             }
             // Looks again by itself: another instance may be the one that does it.
             let _ = tokio::time::timeout(SETTLING_GLANCE, progress).await;
         }
-        Ok(())
     }
 
     /// Takes a batch one step further by hand: its drafts are scheduled, or its scheduled payments get their PSIDs. Returns the batch's

@@ -110,7 +110,7 @@ impl Drop for Running {
 }
 
 /// Acknowledges every call-back, and counts them.
-async fn receiver() -> (String, Arc<AtomicU64>) {
+pub(crate) async fn receiver() -> (String, Arc<AtomicU64>) {
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
     let receive = move || {

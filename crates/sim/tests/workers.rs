@@ -153,3 +153,21 @@ fn a_hub_outlives_its_first_runtime() {
         }
     });
 }
+
+/// An advance answers when all that is due is done, however much that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_advance_waits_for_thousands() {
+    const THOUSANDS: u32 = 4;
+    let (url, received) = crate::crash::receiver().await;
+    let hub = Hub::with(Sim::builder().callback_url(url.parse().unwrap())).await;
+    hub.add("PSID", BILL).await;
+    hub.pay(&psid(1), "50", "R").await;
+    attempts(&hub, 1).await;
+    for _ in 0..THOUSANDS {
+        hub.sim.resend_callback(1, None, 1000).await.unwrap();
+    }
+    hub.sim.advance(SignedDuration::from_secs(1)).await.unwrap();
+    let all = 1 + 1000 * u64::from(THOUSANDS);
+    assert_eq!(hub.sim.callback_attempts().await.unwrap().len() as u64, all);
+    assert_eq!(received.load(std::sync::atomic::Ordering::Relaxed), all);
+}
