@@ -23,7 +23,12 @@ use crate::store::{Attempted, ClaimDeliveries, Claimed, Delivery, Owed, Plan, Se
 
 /// How long a delivery is one worker's alone: an attempt, and the time to note it. If the worker died, somebody else does it then.
 const LEASE: SignedDuration = SignedDuration::from_secs(8);
-const _: () = assert!(LEASE.as_secs().unsigned_abs() > CALLBACK_DEADLINE.as_secs(), "or it is sent twice at once");
+
+/// How long after a claim was asked for an attempt may still begin: what begins later could go on when the lease has run out, and
+/// somebody else sends the same.
+pub(crate) const CLAIM_PATIENCE: Duration = Duration::from_secs(2);
+const _: () =
+    assert!(LEASE.as_secs().unsigned_abs() > CALLBACK_DEADLINE.as_secs() + CLAIM_PATIENCE.as_secs(), "or it could");
 
 /// What the store notes where a channel has ceased to want call-backs before one was sent.
 const UNWANTED: &str = "unwanted";

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use asaanbill_core::{BulkRequestId, ChannelId};
@@ -13,8 +13,8 @@ use asaanbill_storage::StorageError;
 use asaanbill_wire::Message;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use crate::bank::Bank;
@@ -63,6 +63,9 @@ struct Inner {
     /// One advance at a time.
     advancing: Semaphore,
     workers: [AbortHandle; 3],
+    /// Who sends call-backs, and how that is told to stop.
+    sending: Mutex<Option<JoinHandle<()>>>,
+    closing: watch::Sender<bool>,
 }
 
 /// One attempt to call the integrator back.
@@ -82,15 +85,27 @@ impl Sim {
 
     pub(crate) fn start(engine: Engine, settings: SimBuilder, outbox: Outbox, clock: Kept) -> Self {
         let batches = tokio::spawn(worker::advance_batches(engine.clone())).abort_handle();
-        let callbacks = tokio::spawn(worker::send_callbacks(engine.clone(), Arc::new(outbox))).abort_handle();
+        let (closing, closed) = watch::channel(false);
+        let sending = tokio::spawn(worker::send_callbacks(engine.clone(), Arc::new(outbox), closed));
         let password_checks = Arc::new(Semaphore::new(PASSWORD_CHECKS_MAX));
         let tokens = Tokens::new(engine.store().is_shared());
         let (faults, journal) = (Faults::new(settings.settings.strict_faults), Journal::new(settings.settings.journal));
         let login_limit = Arc::<LoginLimit>::default();
         let clock = tokio::spawn(worker::share_clock(engine.clone(), clock)).abort_handle();
-        let (advancing, workers) = (Semaphore::new(1), [batches, callbacks, clock]);
-        let inner =
-            Inner { engine, settings, faults, journal, password_checks, tokens, login_limit, advancing, workers };
+        let (advancing, workers) = (Semaphore::new(1), [batches, sending.abort_handle(), clock]);
+        let inner = Inner {
+            engine,
+            settings,
+            faults,
+            journal,
+            password_checks,
+            tokens,
+            login_limit,
+            advancing,
+            workers,
+            sending: Mutex::new(Some(sending)),
+            closing,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -114,6 +129,19 @@ impl Sim {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         http::serve(self, listener, stop).await
+    }
+
+    /// Sends no more call-backs that are owed, and resolves when those under way are acknowledged or given up, and noted, or after so
+    /// long. What is owed still is in the store; one that takes longer is sent again by whoever opens it next.
+    ///
+    /// Cancellation: safe; no more are sent.
+    pub async fn finish_callbacks(&self, within: Duration) {
+        self.inner.closing.send_replace(true);
+        let sending = self.inner.sending.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sending) = sending {
+            // It is aborted with the last clone.
+            let _ = tokio::time::timeout(within, sending).await;
+        }
     }
 
     /// The bank's side.

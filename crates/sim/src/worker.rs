@@ -3,18 +3,18 @@
 //! guide:call-15
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use asaanbill_core::{BulkRequestId, ChannelId};
 use asaanbill_storage::StorageError;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::effect::Effect;
 use crate::engine::{Bell, Engine};
 use crate::hub::{Act, Cause, Outcome, Push};
-use crate::outbox::Outbox;
+use crate::outbox::{CLAIM_PATIENCE, Outbox};
 use crate::store::{DueBatch, KeepClock, Kept, KeptClock, NextDelivery};
 
 /// How long a worker leaves alone what it failed at, so that a store in trouble isn't hammered and others get their turn.
@@ -70,16 +70,32 @@ async fn step(engine: &Engine, channel: ChannelId, id: BulkRequestId) -> Result<
     Ok(())
 }
 
-/// Sends call-backs that are due, several at once.
-pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
-    let free = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
+/// Sends call-backs that are due, several at once, until `closing` says so; then those that are under way are finished.
+pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>, mut closing: watch::Receiver<bool>) {
     // Deliveries end with the worker.
     let mut under_way = JoinSet::new();
+    claim_and_send(&engine, &outbox, &mut closing, &mut under_way).await;
+    while under_way.join_next().await.is_some() {}
+}
+
+async fn claim_and_send(
+    engine: &Engine,
+    outbox: &Arc<Outbox>,
+    closing: &mut watch::Receiver<bool>,
+    under_way: &mut JoinSet<()>,
+) {
+    let free = Arc::new(Semaphore::new(DELIVERIES_AT_ONCE));
     loop {
         while under_way.try_join_next().is_some() {}
-        let Ok(first) = Arc::clone(&free).acquire_owned().await else { return };
+        let first = tokio::select! {
+            biased;
+            _ = closing.wait_for(|closing| *closing) => return,
+            first = Arc::clone(&free).acquire_owned() => first,
+        };
+        let Ok(first) = first else { return };
         let most = 1 + free.available_permits();
-        let claimed = match outbox.claim(&engine, most).await {
+        let asked = Instant::now();
+        let claimed = match outbox.claim(engine, most).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 note_failure("claiming call-backs", &error);
@@ -90,7 +106,10 @@ pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
         if claimed.is_empty() {
             drop(first);
             match engine.look(NextDelivery).await {
-                Ok(due) => wait(&engine, Bell::Callbacks, due.ready, due.lease).await,
+                Ok(due) => tokio::select! {
+                    _ = closing.wait_for(|closing| *closing) => return,
+                    () = wait(engine, Bell::Callbacks, due.ready, due.lease) => {}
+                },
                 Err(error) => {
                     note_failure("looking for call-backs", &error);
                     tokio::time::sleep(AFTER_FAILURE).await;
@@ -107,7 +126,14 @@ pub(crate) async fn send_callbacks(engine: Engine, outbox: Arc<Outbox>) {
                     Err(_) => return,
                 },
             };
-            let (engine, outbox) = (engine.clone(), Arc::clone(&outbox));
+            if asked.elapsed() > CLAIM_PATIENCE {
+                tracing::warn!(
+                    delivery.callback,
+                    "claimed too late to be attempted within its lease; it is left until that ends"
+                );
+                continue;
+            }
+            let (engine, outbox) = (engine.clone(), Arc::clone(outbox));
             under_way.spawn(async move {
                 outbox.deliver(&engine, delivery).await;
                 drop(permit);

@@ -1,6 +1,7 @@
 //! Who sends call-backs: one that dies half way, one that has much to do, and one that is told to stop.
 
 use asaanbill_sim::{Clock, Sim};
+use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::Disk;
@@ -170,4 +171,36 @@ async fn an_advance_waits_for_thousands() {
     let all = 1 + 1000 * u64::from(THOUSANDS);
     assert_eq!(hub.sim.callback_attempts().await.unwrap().len() as u64, all);
     assert_eq!(received.load(std::sync::atomic::Ordering::Relaxed), all);
+}
+
+/// What is under way when it is told to stop is finished and noted; what is owed then waits for the next start.
+#[tokio::test]
+async fn a_call_back_under_way_is_finished() {
+    let mut receiver = Receiver::start().await;
+    let hub = Hub::with(Sim::builder().callback_url(receiver.url())).await;
+    hub.add("PSID", BILL).await;
+    hub.add("PSID", &BILL.replace("FS-BSCS-095", "FS-2")).await;
+    hub.pay(&psid(1), "50", "R").await;
+    let under_way = receiver.next().await;
+    let mut finishing = Box::pin(hub.sim.finish_callbacks(crate::hub::PATIENCE));
+    assert!(finishing.as_mut().now_or_never().is_none(), "it is waited for");
+    hub.pay(&psid(2), "50", "R").await;
+    under_way.answer(200, RECEIVED);
+    finishing.await;
+    let noted = hub.sim.callback_attempts().await.unwrap();
+    assert_eq!((noted.len(), &noted[0].failure), (1, &None));
+    assert!(receiver.is_idle(), "nothing more is sent");
+    hub.sim.finish_callbacks(crate::hub::PATIENCE).await;
+}
+
+/// Nobody waits for long for a receiver that hangs.
+#[tokio::test]
+async fn a_call_back_that_takes_too_long_is_left() {
+    let mut receiver = Receiver::start().await;
+    let hub = Hub::with(Sim::builder().callback_url(receiver.url())).await;
+    hub.add("PSID", BILL).await;
+    hub.pay(&psid(1), "50", "R").await;
+    let _hanging = receiver.next().await;
+    hub.sim.finish_callbacks(std::time::Duration::from_millis(20)).await;
+    assert_eq!(hub.sim.callback_attempts().await.unwrap(), []);
 }

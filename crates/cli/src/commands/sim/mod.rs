@@ -10,7 +10,10 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use asaanbill_sim::STOP_PATIENCE;
 use tokio::net::TcpListener;
 
 use crate::exit_code;
@@ -80,10 +83,19 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
         ready::line(address, &store.to_string(), (user, *password), certificate.as_deref().filter(|_| tls.is_some()));
     // Who closed standard output wants no line, and still a simulator.
     let _ = writeln!(io::stdout(), "{line}").and_then(|()| io::stdout().flush());
+    let stopped = Arc::new(OnceLock::new());
+    let noted = Arc::clone(&stopped);
+    let stop = async move {
+        stop.await;
+        noted.get_or_init(Instant::now);
+    };
     let served = match tls {
         None => sim.serve(listener, stop).await,
         Some(tls) => sim.serve_tls(listener, tls, stop).await,
     };
+    // Call-backs have what requests have left of it.
+    let spent = stopped.get().map_or(Duration::ZERO, Instant::elapsed);
+    sim.finish_callbacks(STOP_PATIENCE.saturating_sub(spent)).await;
     served.map_err(failure("serving"))
 }
 
