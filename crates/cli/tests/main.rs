@@ -4,6 +4,10 @@
 
 #[cfg(feature = "browser-tests")]
 mod browser;
+#[cfg(feature = "postgres-tests")]
+#[path = "../../storage/tests/cluster.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the engine's own tests use more of it")]
+mod cluster;
 #[cfg(unix)]
 mod listen;
 // The system's own words are Linux's.

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+#[cfg(unix)]
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -252,6 +254,100 @@ fn users_settings_and_the_line_to_copy() {
     assert_eq!(status, 200);
     assert!(settings.contains(r#""name":"accept_literals","value":"true""#), "{settings}");
     assert!(settings.contains(r#""name":"bank_username","value":"HBL""#), "{settings}");
+}
+
+/// The same calls have the same answers.
+#[test]
+fn a_seed() {
+    let folder = TempDir::new().unwrap();
+    let answers = |args: &[&str]| {
+        let sim = Running::start(folder.path(), args);
+        let headers = sim.log_in("demo", "demo", 23);
+        let (status, answer) = sim.add(&headers);
+        assert_eq!(status, 200, "{answer}");
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        (headers, answer["data"]["psid"].as_str().unwrap().to_owned())
+    };
+    let seeded = answers(&["--store=memory", "--seed=7"]);
+    assert_eq!(answers(&["--store=memory", "--seed=7"]), seeded);
+    let other = answers(&["--store=memory", "--seed=8"]);
+    assert!(other.0 != seeded.0 && other.1 != seeded.1, "{other:?}");
+    assert!(answers(&["--store=memory"]).1.ends_with("0001"), "in sequence");
+}
+
+/// A call-back goes where it is told to, and a stop that comes meanwhile waits for what the receiver says.
+#[test]
+#[cfg(unix)]
+fn a_stop_finishes_a_call_back() {
+    const RECEIVED: &str = "{\"responseCode\":200,\"responseMessage\":\"Request processed successfully\"}";
+    let folder = TempDir::new().unwrap();
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("--callback-url=http://{}/hooks", receiver.local_addr().unwrap());
+    let mut sim = Running::start(folder.path(), &[&url]);
+    let headers = sim.log_in("demo", "demo", 23);
+    let (_, added) = sim.add(&headers);
+    let added: Value = serde_json::from_str(&added).unwrap();
+    let pay = format!(r#"{{"psid":{},"amount":"50","reference":"R"}}"#, added["data"]["psid"]);
+    let (status, answer) = sim.ask("POST", "/_sim/pay", "", &pay);
+    assert_eq!(status, 200, "{answer}");
+    let (mut call, _) = receiver.accept().unwrap();
+    call.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut said = String::new();
+    while !said.contains(r#""psid""#) {
+        let mut some = [0; 1024];
+        let read = call.read(&mut some).unwrap();
+        assert!(read > 0, "{said}");
+        said.push_str(text(&some[..read]));
+    }
+    assert!(said.starts_with("POST /hooks/processed HTTP/1.1\r\n"), "{said}");
+    let mut idle = sim.connect();
+    sim.signal("TERM");
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "the stop has begun");
+    let length = RECEIVED.len();
+    write!(call, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{RECEIVED}")
+        .unwrap();
+    assert_eq!(sim.child.wait().unwrap().code(), Some(0));
+
+    let again = Running::start(folder.path(), &[&url]);
+    let (_, callbacks) = again.ask("GET", "/_sim/callbacks", "", "");
+    let callbacks: Value = serde_json::from_str(&callbacks).unwrap();
+    assert_eq!(callbacks["callbacks"][0]["attempts_total"], 1, "{callbacks}");
+    assert_eq!(callbacks["callbacks"][0]["attempts"][0]["acknowledged"], true, "{callbacks}");
+}
+
+/// The simulator's own pages may be asked for by a name that they were given, and by no other.
+#[test]
+fn a_name_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let sim = Running::start(folder.path(), &["--store=memory", "--host-name=sim.test"]);
+    let asked = |host: &str| {
+        let mut stream = sim.connect();
+        write!(stream, "GET /_sim/health HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer[9..12].to_owned()
+    };
+    assert_eq!([asked("sim.test"), asked("another.test")], ["200", "403"]);
+}
+
+/// Two programs on one database are one hub, which outlives them.
+#[cfg(feature = "postgres-tests")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database() {
+    let url = crate::cluster::Cluster::shared().await.database().await;
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let store = format!("--store={url}");
+    let sim = Running::start(folder.path(), &[&store]);
+    assert!(!sim.line.contains(crate::cluster::PASSWORD), "{}", sim.line);
+    let headers = sim.log_in("demo", "demo", 23);
+    assert_eq!(sim.add(&headers).0, 200);
+    let beside = Running::start(other.path(), &[&store]);
+    assert_eq!(beside.ask("GET", "/integration/payment/1", &headers, "").0, 200);
+    assert_eq!(beside.add(&headers).0, 200);
+    assert_eq!(sim.ask("GET", "/integration/payment/2", &headers, "").0, 200);
+    drop((sim, beside));
+    let again = Running::start(folder.path(), &[&store]);
+    assert_eq!(again.ask("GET", "/integration/payment/2", &headers, "").0, 200);
 }
 
 /// What a person copies logs in.
