@@ -102,6 +102,8 @@ walk_callbacks() {
     settle
     page 'a batch is told of' 200 "[.callbacks[] | select(.path == \"/bulk-payment-request-approved\").body | fromjson] == [{\"bulkPaymentRequestId\":$bulk_id}]" GET '/_sim/callbacks?after=0'
     page_refuses 'an unknown call-back' 404 'there is no call-back' POST /_sim/callbacks/999999/resend
+    { printf '{"body":"'; head -c 524289 /dev/zero | tr '\0' x; printf '"}'; } >"$folder/long"
+    page_refuses 'too long a body' 400 'at most 524288 bytes' POST "/_sim/callbacks/$call/resend" "@$folder/long"
     page_refuses 'no times' 400 '1 to 1000 times' POST "/_sim/callbacks/$call/resend" '{"times":0}'
     page_refuses 'an unknown member' 400 'expected' POST "/_sim/callbacks/$call/resend" '{"time":1}'
     page_refuses 'a wrong page' 400 '^limit' GET '/_sim/callbacks?limit=0'
@@ -129,6 +131,16 @@ walk_users() {
     page 'the user goes' 200 '.done == "removed"' DELETE /_sim/users/clerk
     token=- user=clerk channel=- hub 'and logs in no more' 404 "$NO_USER" true POST /integration/login '{"password":"clerk"}'
     page_refuses 'gone already' 404 'there is no user' DELETE /_sim/users/clerk
+    page 'who only adds, to a channel of its own' 200 '.done == "stored"' POST /_sim/users '{"name":"till","password":"till","channel":24,"role":"adder"}'
+    local till bulk_id
+    till=$(log_in till till)
+    token=$till user=till channel=24 hub 'and does not read' 403 "$FORBIDDEN" true GET /integration/payment
+    token=$till user=till channel=24 hub 'but adds' 200 "$GOOD" true POST "$BULK" "$(batch "$(bill TILL-1)")"
+    bulk_id=$(of .data.bulkPaymentRequestId)
+    page_refuses 'a batch of two channels: advance' 409 'several channels' POST "/_sim/bulk/$bulk_id/advance"
+    page_refuses 'a batch of two channels: fail' 409 'several channels' POST "/_sim/bulk/$bulk_id/fail"
+    page 'one of them' 200 '.channel == 24' POST "/_sim/bulk/$bulk_id/advance" '{"channel":24}'
+    page 'who only adds goes' 200 '.done == "removed"' DELETE /_sim/users/till
     page 'nobody has no tokens' 200 '.revoked == 0' POST /_sim/users/clerk/revoke
     page_refuses 'a wrong name, a wrong channel' 400 '^name: .*; channel: ' POST /_sim/users '{"name":"a b","password":"x","channel":0,"role":"viewer"}'
     page_refuses 'a wrong role' 400 'role' POST /_sim/users '{"name":"a","password":"x","channel":23,"role":"boss"}'
