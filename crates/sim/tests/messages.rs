@@ -126,6 +126,7 @@ async fn a_content_that_stays_as_it_is() {
         WorldError::Password,
     ];
     assert!(matches!(messages[5], WorldError::Name) && matches!(messages[6], WorldError::Times));
+    assert!(matches!(messages[7], WorldError::Body));
     insta::assert_snapshot!(messages.map(|error| chain(&error)).join("\n"), @"
     there is no snapshot of this name or number
     there is no user of this name or number
