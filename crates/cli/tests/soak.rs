@@ -1,7 +1,8 @@
 //! A simulator under mixed load: memory stays flat, and a kill in the middle loses nothing that was acknowledged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -10,14 +11,15 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 
 use crate::sim::Running;
 
-/// After how many requests all that is bounded is full: the journal, the pages that the store holds in memory, the threads' heaps.
+/// After how many steps all that is bounded is full: the journal, the pages that the store holds in memory, the threads' heaps.
 const WARM: u64 = 4_000;
 
-/// How many more are made then: an hour of a busy office.
-const REQUESTS: u64 = 2_000;
+/// How many steps more are made then, of up to two requests each and a call-back: an hour of a busy office, at five a second.
+const STEPS: u64 = 18_000;
 
 /// How many are under way at once.
 const CLIENTS: u64 = 16;
@@ -25,7 +27,7 @@ const CLIENTS: u64 = 16;
 /// Identifiers that are billed again and again, so that there are re-adds.
 const IDENTIFIERS: u64 = 500;
 
-/// By how much memory may grow meanwhile, in KiB: as much as the journal's entries for them would take, were they all kept.
+/// By how much memory may grow meanwhile, in KiB: 230 bytes a step, less than anything that is kept of one takes.
 #[cfg(target_os = "linux")]
 const GROWTH_MAX: u64 = 4 * 1024;
 
@@ -33,7 +35,8 @@ struct Load {
     transport: HyperTransport,
     address: String,
     token: String,
-    /// What was acknowledged: PSID and amount by identifier's last add, and the paid PSIDs with their references.
+    /// What was acknowledged: the PSIDs of added payments, and those of paid ones by their references.
+    added: Mutex<BTreeSet<String>>,
     paid: Mutex<BTreeMap<String, String>>,
     next: AtomicU64,
 }
@@ -54,7 +57,8 @@ impl Load {
         Some((status, serde_json::from_slice(answer.body()).ok()?))
     }
 
-    /// One step of a client: mostly an add, now and then a payment, a look, or a batch. False once the simulator is gone.
+    /// One step of a client: mostly an add of any kind, now and then a payment, a look, a batch, or a login. False once the simulator
+    /// is gone.
     async fn step(&self, number: u64) -> bool {
         let identifier = format!("FS-{}", number % IDENTIFIERS);
         let row = format!(
@@ -67,12 +71,17 @@ impl Load {
                 let body = format!(r#"{{"payments":[{}]}}"#, rows.join(","));
                 self.is_fine(Method::POST, "/integration/add-bulk?contentType=JSON", body).await
             }
+            2 if number % 500 == 2 => {
+                self.is_fine(Method::POST, "/integration/login", r#"{"password":"demo"}"#.to_owned()).await
+            }
             _ => {
                 let body = format!(r#"{{"payment":{row}}}"#);
-                let added = self.ask(Method::POST, "/integration/add?generationTypes=PSID", body).await;
+                let kind = if number.is_multiple_of(7) { "SQRC_WITH_AMOUNT" } else { "PSID" };
+                let added = self.ask(Method::POST, &format!("/integration/add?generationTypes={kind}"), body).await;
                 let Some((status, added)) = added else { return false };
                 assert_eq!(status, 200, "{added}");
                 let psid = added["data"]["psid"].as_str().unwrap().to_owned();
+                self.added.lock().unwrap().insert(psid.clone());
                 if !number.is_multiple_of(3) {
                     return self
                         .is_fine(Method::GET, &format!("/integration/search/{psid}?pageSize=1"), String::new())
@@ -120,6 +129,21 @@ impl Load {
     }
 }
 
+/// Acknowledges every call-back, and counts them.
+async fn receiver() -> (SocketAddr, Arc<AtomicU64>) {
+    const RECEIVED: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully"}"#;
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    let receive = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(([("content-type", "application/json")], RECEIVED))
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(receive)).await });
+    (address, count)
+}
+
 fn token(running: &Running) -> String {
     let headers = running.log_in("demo", "demo", 23);
     let token = headers.lines().find_map(|line| line.strip_prefix("x-auth-ph-key: ")).unwrap();
@@ -139,25 +163,30 @@ fn memory(running: &Running) -> u64 {
 fn memory_is_flat_and_a_kill_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let file = format!("--store=sqlite:{}", folder.path().join("hub.db").display());
-    let args = [file.as_str(), "--journal-entries=100"];
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (receiver, received) = runtime.block_on(receiver());
+    let callbacks = format!("--callback-url=http://{receiver}/hooks");
+    let args = [file.as_str(), callbacks.as_str(), "--journal-entries=100"];
     // With one heap, so that a heap more for a thread isn't taken for growth.
     let mut running = Running::start_with(folder.path(), &args, &[("MALLOC_ARENA_MAX", "1")]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let load = Arc::new(Load {
         transport: HyperTransport::new().unwrap(),
         address: running.address().to_owned(),
         token: token(&running),
+        added: Mutex::default(),
         paid: Mutex::default(),
         next: AtomicU64::new(0),
     });
     runtime.block_on(load.run_to(WARM));
     let warm = memory(&running);
-    runtime.block_on(load.run_to(WARM + REQUESTS));
+    runtime.block_on(load.run_to(WARM + STEPS));
     let later = memory(&running);
     assert!(later < warm + GROWTH_MAX, "{warm} KiB have become {later} KiB");
+    let received = received.load(Ordering::Relaxed);
+    assert!(received > STEPS / 100, "call-backs were part of it: {received}");
 
     // In the middle of more of the same.
-    let killed_at = WARM + REQUESTS + 300;
+    let killed_at = WARM + STEPS + 300;
     runtime.block_on(async {
         let going = tokio::spawn({
             let load = Arc::clone(&load);
@@ -179,6 +208,10 @@ fn memory_is_flat_and_a_kill_loses_nothing() {
         let (status, answer) = again.ask("POST", "/_sim/pay", "", &body);
         assert_eq!(status, 200, "{reference}: {answer}");
         assert!(answer.contains(r#""status":"PROCESSED""#), "{answer}");
+    }
+    for psid in std::mem::take(&mut *load.added.lock().unwrap()) {
+        let (status, found) = again.ask("GET", &format!("/integration/search/{psid}?pageSize=1"), &headers, "");
+        assert!(status == 200 && found.contains(&psid), "{psid}: {found}");
     }
     let (status, list) = again.ask("GET", "/integration/payment?pageSize=1", &headers, "");
     assert_eq!(status, 200, "{list}");

@@ -133,8 +133,14 @@ impl Store {
 
 fn compare(bench: &Bench, small: &Store, large: &Store, report: &mut Report) -> Outcome {
     type Paths = fn(&Store) -> Vec<String>;
-    let readings: [(&str, Paths, usize); 4] = [
+    let readings: [(&str, Paths, usize); 5] = [
         ("search by PSID", |store| store.of_each(|listed| format!("/integration/search/{}", listed.psid)), READERS),
+        // Where a page is full, what is beyond it is counted.
+        (
+            "search by PSID, one a page",
+            |store| store.of_each(|listed| format!("/integration/search/{}?pageSize=1", listed.psid)),
+            READERS,
+        ),
         ("by id", |store| store.of_each(|listed| format!("/integration/payment/{}", listed.id)), READERS),
         ("first page with totals", |_| vec![page_path(0, PAGE)], READERS),
         ("bulk detail", Store::batches, 1),

@@ -159,26 +159,28 @@ pub(crate) struct OfPsid {
     pub(crate) page: PageRequest,
 }
 
+/// The plus keeps the channel's own index out of it: through that one SQLite would walk through all that the channel has.
+const OF_PSID: &str = concat!(
+    "SELECT ",
+    payment_columns!(),
+    " FROM payments WHERE psid = $1 AND +channel = $2 ORDER BY id DESC LIMIT $3 OFFSET $4"
+);
+const COUNT_OF_PSID: &str = "SELECT COUNT(*) FROM payments WHERE psid = $1 AND +channel = $2";
+
 impl Script for OfPsid {
     type Answer = (u64, Vec<Payment>);
 
     async fn run<T: Tx>(&self, tx: &T) -> Result<(u64, Vec<Payment>), StorageError> {
         let Self { channel, psid, page } = self;
-        let select = concat!(
-            "SELECT ",
-            payment_columns!(),
-            " FROM payments WHERE psid = $1 AND channel = $2 ORDER BY id DESC LIMIT $3 OFFSET $4"
-        );
         // Beyond what the store can count to there is nothing either.
         let offset = i64::try_from(page.offset()).unwrap_or(i64::MAX);
         let args = [psid.as_str().into(), i64::from(*channel).into(), page.size().into(), offset.into()];
-        let found = tx.query(select, &args, payment).await?;
+        let found = tx.query(OF_PSID, &args, payment).await?;
         let all_seen = page.offset() == 0 && found.len() < usize::try_from(page.size()).unwrap_or(usize::MAX);
         if all_seen {
             return Ok((found.len().try_into().unwrap_or(u64::MAX), found));
         }
-        let count = "SELECT COUNT(*) FROM payments WHERE psid = $1 AND channel = $2";
-        let total = tx.query_one(count, &args[..2], |row| row.count(0)).await?;
+        let total = tx.query_one(COUNT_OF_PSID, &args[..2], |row| row.count(0)).await?;
         Ok((total.unwrap_or_default(), found))
     }
 }
@@ -233,5 +235,36 @@ impl Script for PsidOf {
             found.extend(tx.query(select, &[i64::from(id).into()], |row| row.parsed::<Psid>(0)).await?);
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use asaanbill_storage::{Location, StorageError};
+
+    use super::{COUNT_OF_PSID, OF_PSID};
+    use crate::store::tx::Columns as _;
+    use crate::store::{Script, Store, Tx};
+
+    /// How SQLite goes about a search.
+    struct Plans;
+
+    impl Script for Plans {
+        type Answer = Vec<String>;
+
+        async fn run<T: Tx>(&self, tx: &T) -> Result<Vec<String>, StorageError> {
+            let (text, number) = ("100139000000000000000001".into(), 1_i64.into());
+            let (one, all) = (format!("EXPLAIN QUERY PLAN {OF_PSID}"), format!("EXPLAIN QUERY PLAN {COUNT_OF_PSID}"));
+            let mut plans = tx.query(&one, &[text, number, number, number], |row| Ok(row.text(3)?.to_owned())).await?;
+            plans.extend(tx.query(&all, &[text, number], |row| Ok(row.text(3)?.to_owned())).await?);
+            Ok(plans)
+        }
+    }
+
+    /// Each finds its rows by the PSID; nothing walks through a channel.
+    #[tokio::test]
+    async fn a_search_goes_by_the_psid() {
+        let plans = Store::sqlite(&Location::Memory).unwrap().look(Plans).await.unwrap();
+        assert_eq!(plans, ["SEARCH payments USING INDEX payments_by_psid (psid=?)"; 2]);
     }
 }
