@@ -20,6 +20,9 @@ use crate::{asaanbill, text};
 #[cfg(unix)]
 const STOP_MAX: Duration = Duration::from_secs(1);
 
+/// What acknowledges a call-back. (Guide, Call-back APIs)
+pub(crate) const RECEIVED: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully"}"#;
+
 /// What no read in a test may exceed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -279,7 +282,6 @@ fn a_seed() {
 #[test]
 #[cfg(unix)]
 fn a_stop_finishes_a_call_back() {
-    const RECEIVED: &str = "{\"responseCode\":200,\"responseMessage\":\"Request processed successfully\"}";
     let folder = TempDir::new().unwrap();
     let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("--callback-url=http://{}/hooks", receiver.local_addr().unwrap());

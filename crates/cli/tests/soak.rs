@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::sim::Running;
+use crate::sim::{RECEIVED, Running};
 
 /// After how many steps all that is bounded is full: the journal, the pages that the store holds in memory, the threads' heaps.
 const WARM: u64 = 4_000;
@@ -131,7 +131,6 @@ impl Load {
 
 /// Acknowledges every call-back, and counts them.
 async fn receiver() -> (SocketAddr, Arc<AtomicU64>) {
-    const RECEIVED: &str = r#"{"responseCode":200,"responseMessage":"Request processed successfully"}"#;
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
     let receive = move || {

@@ -199,7 +199,8 @@ impl Sim {
     }
 
     /// Moves the clock by a duration, from one time at which something is due to the next, and lets it stand at the end. Resolves when
-    /// all that was due by then is done, and returns it in order: batches' steps, and call-backs with what became of them.
+    /// all that was due by then is done, and returns it in order: batches' steps, and call-backs with what became of them. What isn't done
+    /// when nothing has happened for a minute is left, as where the store fails.
     ///
     /// Cancellation: the clock stands somewhere between, and what was begun is done.
     ///
@@ -232,13 +233,10 @@ impl Sim {
         let mark = self.engine().effects().mark();
         self.clock().freeze();
         self.settle().await?;
-        match self.next_due().await? {
-            Some(next) => {
-                self.advance_to(next).await?;
-                Ok(mark.since())
-            }
-            None => Ok(mark.since()),
+        if let Some(next) = self.next_due().await? {
+            self.advance_to(next).await?;
         }
+        Ok(mark.since())
     }
 
     /// When something is due next on the simulator's clock. It may be past, if a worker is about to do it.
@@ -277,7 +275,7 @@ impl Sim {
         self.engine().change(KeepClock(self.clock().course())).await.map(drop)
     }
 
-    /// Waits until the workers have done what is due.
+    /// Waits until the workers have done what is due, or nothing has happened for [`SETTLING_PATIENCE`]: a store in trouble.
     async fn settle(&self) -> Result<(), StorageError> {
         let engine = self.engine();
         engine.ring(Bell::Batches);

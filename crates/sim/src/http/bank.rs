@@ -28,8 +28,8 @@ pub(super) const INQUIRY_PATH: &str = "/api/1.0/Payments/BillInquiry";
 /// Where a switch says what is paid. (assumed: as billers publish it)
 pub(super) const PAYMENT_PATH: &str = "/api/1.0/Payments/BillPayment";
 
-/// Whether a switch asks for something here.
-pub(super) fn is_switchs(path: &str) -> bool {
+/// Whether this is a page of the 1BILL interface.
+pub(super) fn is_for_switches(path: &str) -> bool {
     [INQUIRY_PATH, PAYMENT_PATH].contains(&path)
 }
 

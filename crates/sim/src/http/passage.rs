@@ -185,7 +185,7 @@ async fn pass(mut passage: Passage, request: Request<Body>) -> Result<Response, 
     // Bodies that are read anyway are read here, so that magic values and the journal see them.
     let has_body = match endpoint {
         Some(endpoint) => matches!(endpoint, Endpoint::Login | Endpoint::Add | Endpoint::AddBulk),
-        None => bank::is_switchs(head.uri.path()),
+        None => bank::is_for_switches(head.uri.path()),
     };
     let (seen, payload) = if has_body {
         let (seen, payload) = read_ahead(body).await;

@@ -172,16 +172,18 @@ impl Script for Events {
             read = *last;
             events.extend(rows.into_iter().flat_map(|(_, row)| row).filter(|numbered| numbered.number > self.after));
         }
-        sort(&mut events);
-        events.truncate(limit);
+        let in_order = |events: &mut Vec<Numbered>| {
+            sort(events);
+            events.truncate(limit);
+        };
+        in_order(&mut events);
         let Some(end) = events.last().map(|numbered| numbered.number) else { return Ok(events) };
         if end - self.after > i64::try_from(events.len()).map_err(contradiction)? {
             // Numbers are missing: they were given up, or dropped, or stand in rows that are not read yet.
             let later = format!("SELECT {COLUMNS} FROM events WHERE id > $1 AND first_id <= $2");
             let rows = tx.query(&later, &[read.into(), end.into()], numbered).await?;
             events.extend(rows.into_iter().flatten().filter(|numbered| numbered.number > self.after));
-            sort(&mut events);
-            events.truncate(limit);
+            in_order(&mut events);
         }
         Ok(events)
     }
